@@ -1,0 +1,126 @@
+/* base64, hex and CRC32C; the last by the processor's instruction where there is one. */
+#include "base/codec.h"
+
+static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_encode(struct buf *out, str in)
+{
+    for (size_t i = 0; i < in.n; i += 3) {
+        size_t n = in.n - i < 3 ? in.n - i : 3;
+        uint32_t w = 0;
+        for (size_t k = 0; k < 3; k++)
+            w = w << 8 | (k < n ? (unsigned char)in.p[i + k] : 0);
+        char q[4] = {b64[w >> 18], b64[w >> 12 & 63], n > 1 ? b64[w >> 6 & 63] : '=', n > 2 ? b64[w & 63] : '='};
+        buf_add(out, (str){q, 4});
+    }
+}
+
+static int b64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (ascii_digit(c))
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+err base64_decode(struct buf *out, str in)
+{
+    if (in.n % 4)
+        return E_SYNTAX;
+    for (size_t i = 0; i < in.n; i += 4) {
+        bool last = i + 4 == in.n;
+        size_t pad = last && in.p[i + 3] == '=' ? (in.p[i + 2] == '=' ? 2 : 1) : 0;
+        uint32_t w = 0;
+        for (size_t k = 0; k < 4; k++) {
+            int v = k >= 4 - pad ? 0 : b64_value(in.p[i + k]);
+            if (v < 0)
+                return E_SYNTAX;
+            w = w << 6 | (uint32_t)v;
+        }
+        if ((pad == 1 && w & 0xff) || (pad == 2 && w & 0xffff))
+            return E_SYNTAX;
+        char b[3] = {(char)(w >> 16), (char)(w >> 8), (char)w};
+        buf_add(out, (str){b, 3 - pad});
+    }
+    return out->e;
+}
+
+void hex_encode(struct buf *out, str in)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < in.n; i++) {
+        unsigned char c = (unsigned char)in.p[i];
+        buf_add(out, (str){(char[2]){digits[c >> 4], digits[c & 15]}, 2});
+    }
+}
+
+static int hex_value(char c)
+{
+    if (ascii_digit(c))
+        return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+err hex_decode(struct buf *out, str in)
+{
+    if (in.n % 2)
+        return E_SYNTAX;
+    for (size_t i = 0; i < in.n; i += 2) {
+        int hi = hex_value(in.p[i]), lo = hex_value(in.p[i + 1]);
+        if (hi < 0 || lo < 0)
+            return E_SYNTAX;
+        buf_add_char(out, (char)(hi << 4 | lo));
+    }
+    return out->e;
+}
+
+/* The table is filled at first use by any thread: every thread writes the same values. */
+static uint32_t crc_table[256];
+
+static void crc_fill(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t c = i;
+        for (int k = 0; k < 8; k++)
+            c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1;
+        __atomic_store_n(&crc_table[i], c, __ATOMIC_RELAXED);
+    }
+}
+
+static uint32_t crc_soft(uint32_t crc, const unsigned char *p, size_t n)
+{
+    if (!__atomic_load_n(&crc_table[255], __ATOMIC_RELAXED))
+        crc_fill();
+    while (n--)
+        crc = __atomic_load_n(&crc_table[(crc ^ *p++) & 255], __ATOMIC_RELAXED) ^ crc >> 8;
+    return crc;
+}
+
+#if defined __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t crc_hard(uint32_t crc, const unsigned char *p, size_t n)
+{
+    uint64_t c = crc;
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        c = __builtin_ia32_crc32di(c, w);
+    }
+    for (; n; n--)
+        c = __builtin_ia32_crc32qi((uint32_t)c, *p++);
+    return (uint32_t)c;
+}
+#endif
+
+uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+{
+    crc = ~crc;
+#if defined __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        return ~crc_hard(crc, p, n);
+#endif
+    return ~crc_soft(crc, p, n);
+}
