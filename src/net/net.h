@@ -1,0 +1,146 @@
+/*
+ * net: connections with buffers, deadlines and TLS; listeners; connecting out; DNS. All sleeping
+ * calls belong to fibers of one loop.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+#include "base/arena.h"
+#include "rt/rt.h"
+#include "wire/ip.h"
+
+/* ---- connections -------------------------------------------------------------------------------- */
+
+/*
+ * A stream with one deadline and one sticky error: after the first failure every call returns that
+ * error and does nothing, so a step checks once at its end. Buffers are borrowed from the loop while
+ * they hold something: an idle connection owns none.
+ */
+struct tls_session;
+struct conn_in;
+struct conn {
+    struct io io;
+    struct tls_session *tls;      /* NULL: in clear */
+    rt_time deadline;             /* absolute; set by the owner for each state; RT_NEVER at first */
+    err e;                        /* first error: E_CLOSED (peer ended), E_TIMEOUT, E_CANCELLED, E_RESET, E_TLS ... */
+    struct sockaddr_storage peer, local;
+    char *in;                     /* (private) what was read and not yet taken: in[in_at .. in_n) */
+    size_t in_at, in_n, in_cap;
+    char *out;                    /* (private) what is to be written */
+    size_t out_n, out_cap;
+    uint64_t bytes_in, bytes_out; /* of the stream, TLS taken off */
+};
+
+/* Takes a connected descriptor of the current loop; owned (closed) from here on, also on failure. */
+err conn_init(struct conn *c, int fd, const struct sockaddr_storage *peer);
+void conn_close(struct conn *c);                   /* at once: no flush, no close_notify */
+/* Flushes, sends close_notify in TLS, closes. Bounded by the deadline. */
+void conn_end(struct conn *c) YIELDS;
+
+/* A line up to and including LF, at most `max` octets (max <= 64 KiB). *ret has neither LF nor a CR before it
+ * and is valid until the next read. `*ret_crlf` (may be NULL) tells whether it ended in CRLF.
+ * Out-bound data is flushed first when it would have to wait. A longer line: E_LINE_LENGTH is returned once, not
+ * sticky, after the whole line was swallowed (up to 1 MiB; beyond that sticky). */
+err conn_readline(struct conn *c, size_t max, str *ret, bool *ret_crlf) YIELDS;
+/* Whatever is there, at least one octet: *ret is valid until the next call; conn_took says how many of
+ * them were used (the rest is seen again). Flushes first when it would have to wait. */
+err conn_peek(struct conn *c, str *ret) YIELDS;
+void conn_took(struct conn *c, size_t n);
+/* Reads straight into `p` (n octets at most), from the buffer first: for message bodies. */
+err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
+/* Octets that are here already, without sleeping (also those decrypted). */
+size_t conn_buffered(const struct conn *c);
+/* True when a byte is waiting in the socket or buffer right now (for early talkers); does not sleep. */
+bool conn_readable(struct conn *c);
+
+/* Buffers, and writes when 16 KiB are gathered. */
+err conn_write(struct conn *c, str s) YIELDS;
+err conn_writev(struct conn *c, const struct iovec *v, int nv) YIELDS;   /* large pieces go out without a copy */
+err conn_printf(struct conn *c, const char *fmt, ...) YIELDS __attribute__((format(printf, 2, 3)));
+err conn_flush(struct conn *c) YIELDS;
+
+/* ---- TLS (OpenSSL 3.0) ---------------------------------------------------------------------------- */
+
+/* One identity: certificate chain and key; immutable, shared by all loops, counted. */
+struct tls_identity;
+struct tls_names {                    /* identities by server name; immutable, counted */
+    struct tls_identity **v;
+    size_t n;                         /* v[0] is the default */
+};
+struct tls_server;                    /* contexts for one listener generation: SNI, tickets, versions */
+struct tls_server_config {
+    const char *const *cert_pem;      /* chains in PEM, one text each ... */
+    const char *const *key_pem;       /* ... with their keys */
+    size_t n;
+    int min_version;                  /* TLS1_2_VERSION */
+    const char *ciphers;              /* TLS 1.2 list; NULL: ours */
+};
+err tls_server_new(struct tls_server **ret, const struct tls_server_config *c, struct buf *ret_why);
+struct tls_server *tls_server_ref(struct tls_server *s);
+void tls_server_drop(struct tls_server **s);
+/* A self-signed pair (ECDSA P-256, 10 years) for `hostname`, as PEM texts. */
+err tls_self_signed(str hostname, struct buf *cert_pem, struct buf *key_pem);
+
+/* Server handshake on c. Fails with E_TLS when plain octets are buffered already (RFC 3207, injection).
+ * Bounded by c->deadline. *ret_why (may be NULL) receives OpenSSL's reason for the log. */
+err tls_accept(struct conn *c, struct tls_server *s, struct buf *ret_why) YIELDS;
+
+enum tls_verify { TLS_ANY, TLS_VERIFY };            /* TLS_VERIFY: chain to the system's roots and `name` */
+struct tls_client_config {
+    enum tls_verify verify;
+    str name;                         /* SNI and reference identity */
+    const char *ca_pem;               /* roots instead of the system's; NULL: the system's */
+};
+err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why) YIELDS;   /* E_TLS, E_TLS_NAME */
+
+struct tls_info {
+    const char *version, *cipher;     /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; static */
+    int bits;
+    char sni[256];
+    bool resumed, verified;
+};
+bool tls_info(const struct conn *c, struct tls_info *ret);     /* false in clear */
+
+/* ---- connecting out -------------------------------------------------------------------------------- */
+
+struct target {                       /* one address to try */
+    struct sockaddr_storage to;
+    struct sockaddr_storage from;     /* ss_family 0: the system chooses */
+    bool tls;                         /* implicit TLS, by the caller */
+};
+err net_connect(struct conn *c, const struct target *t, rt_time deadline) YIELDS;
+
+/* ---- DNS (libunbound behind a cache) ------------------------------------------------------------------ */
+
+struct dns_config {
+    const struct sockaddr_storage *servers;   /* none: /etc/resolv.conf as it was read at start (resolv_conf) */
+    size_t nservers;
+    bool validate;                    /* DNSSEC by the system's root anchor */
+    str resolv_conf, hosts;           /* contents */
+    rt_time timeout;                  /* for one question; 5 s */
+};
+/* Prepares this loop's resolver; a reload calls it again. */
+err dns_setup(const struct dns_config *c);
+
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+struct dns_record {
+    uint16_t preference;              /* MX */
+    str data;                         /* A: 4 octets, AAAA: 16, MX/PTR/CNAME: name in lower case without the last dot, TXT: joined strings, TLSA: rdata */
+};
+struct dns_answer {
+    struct dns_record *v;
+    size_t n;                         /* at most 100 */
+    str canonical;                    /* the name at the end of the CNAMEs */
+    bool secure;                      /* validated (DNSSEC) */
+    uint32_t ttl;
+};
+/* OK with n > 0; E_DNS_NODATA (name exists), E_DNS_NONE (NXDOMAIN), E_DNS_TEMP (SERVFAIL, timeout), E_DNS_BOGUS, E_SYNTAX (not a
+ * name). Names in UTF-8 are converted to A-labels first. The answer lives in `a`. */
+err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret) YIELDS;
+/* The reverse name of an address: validated forward-confirmed name, or E_DNS_*. */
+err dns_reverse(const struct sockaddr_storage *addr, struct arena *a, str *ret_name) YIELDS;
+
+/* IDNA2008 non-transitional (UTS 46): to A-labels, to U-labels. E_SYNTAX. Pure. */
+err idn_to_ascii(str domain, struct arena *a, str *ret);
+err idn_to_unicode(str domain, struct arena *a, str *ret);
+
+#endif
