@@ -6,6 +6,7 @@
 #define NET_NET_H
 #include "base/arena.h"
 #include "rt/rt.h"
+#include "wire/idn.h"
 #include "wire/ip.h"
 
 /* ---- connections -------------------------------------------------------------------------------- */
@@ -138,9 +139,5 @@ struct dns_answer {
 err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret) YIELDS;
 /* The reverse name of an address: validated forward-confirmed name, or E_DNS_*. */
 err dns_reverse(const struct sockaddr_storage *addr, struct arena *a, str *ret_name) YIELDS;
-
-/* IDNA2008 non-transitional (UTS 46): to A-labels, to U-labels. E_SYNTAX. Pure. */
-err idn_to_ascii(str domain, struct arena *a, str *ret);
-err idn_to_unicode(str domain, struct arena *a, str *ret);
 
 #endif
