@@ -84,6 +84,8 @@ char *body_room(struct body *b, size_t *ret_n);
 void body_grew(struct body *b, size_t n);
 err body_add(struct body *b, str s);
 uint64_t body_size(const struct body *b);                /* octets held in memory */
+/* Puts `head` in the place of the first `old` octets: how a header block is edited (old == 0: prepended). */
+err body_splice_head(struct body *b, size_t old, str head);
 /* The pieces in order: start with *at = 0; false at the end. */
 bool body_piece(const struct body *b, size_t *at, str *ret);
 
@@ -154,7 +156,8 @@ void spool_group_init(struct spool_group *g);
 void spool_group_free(struct spool_group *g);
 /* The message record: envelope, and the octets of `b` (header block first). When earlier pieces of the body
  * went by spool_group_chunk, `b` holds the header block and the tail, and `chunks` says how many. A reference
- * to b is kept until the group is done. */
+ * to b is kept until the group is done; the encoded envelope stays in b, so that a reader that is given b
+ * touches no disk (with chunks: only for these). */
 err spool_group_message(struct spool_group *g, const struct envelope *env, struct body *b, uint32_t chunks);
 /* A piece (at most 256 KiB) of a large body, number n from 0; the message record follows in a later group.
  * Pieces whose message never comes are garbage after spool_forget or a restart. */
