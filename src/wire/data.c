@@ -1,0 +1,224 @@
+/*
+ * Receiving message data: the scanner that finds the one true end, takes stuffed dots off and says what
+ * the message is made of (RFC 5321 4.5.2, 2.3.8). This is the hot path of the server: whole blocks of 64
+ * octets in which every CR and LF is a CRLF and no line begins with a dot are judged by bit masks and
+ * copied as they are; everything else goes octet by octet through the machine below.
+ *
+ *   BOL   at the start of a line (or of the data)
+ *   LINE  inside a line
+ *   CR    behind a CR that was written already
+ *   DOT   behind a dot at the start of a line, not written: stuffing or the end
+ *   DOTCR behind such a dot and a CR, neither written
+ */
+#include "wire/data.h"
+
+#if defined __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum { BOL, LINE, CR, DOT, DOTCR };
+enum { BLOCK = 64 };
+
+void data_in_init(struct data_in *d, enum data_mode mode, uint32_t line_max)
+{
+    *d = (struct data_in){.mode = mode, .state = BOL, .line_max = line_max};
+}
+
+/* The current line is n octets longer (a CR counts, its LF does not). */
+static inline void grow_line(struct data_in *d, uint32_t n)
+{
+    if (__builtin_add_overflow(d->line, n, &d->line))
+        d->line = UINT32_MAX;
+    if (d->line_max && d->line > d->line_max && d->line - 1 > d->line_max)
+        d->flags |= DATA_LONG_LINE;
+}
+
+/* The LF of a CRLF: `line` holds the line and its CR. True when it was the first empty line. */
+static inline bool end_line(struct data_in *d)
+{
+    uint32_t len = d->line - 1;
+    d->line = 0;
+    if (len > d->longest)
+        d->longest = len;
+    if (d->line_max && len > d->line_max)
+        d->flags |= DATA_LONG_LINE;
+    if (len || d->head_done)
+        return false;
+    d->head_done = true;
+    return true;
+}
+
+/* The octets of one block as bit masks, the first in bit 0. */
+struct masks {
+    uint64_t cr, lf, dot, nul, high;
+};
+
+#if defined __SSE2__
+static inline uint64_t bits(__m128i v) { return (uint32_t)_mm_movemask_epi8(v); }
+
+/* Loads all before storing any: `out` may lie before `in` and overlap it. */
+static inline void load_block(const char *in, char *out, struct masks *m)
+{
+    __m128i v[4];
+    *m = (struct masks){0};
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm_loadu_si128((const __m128i *)(const void *)(in + 16 * i));
+        m->cr |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('\r'))) << (16 * i);
+        m->lf |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('\n'))) << (16 * i);
+        m->dot |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('.'))) << (16 * i);
+        m->nul |= bits(_mm_cmpeq_epi8(v[i], _mm_setzero_si128())) << (16 * i);
+        m->high |= bits(v[i]) << (16 * i);
+    }
+    if (out != in)
+        for (int i = 0; i < 4; i++)
+            _mm_storeu_si128((__m128i *)(void *)(out + 16 * i), v[i]);
+}
+#else
+static inline void load_block(const char *in, char *out, struct masks *m)
+{
+    *m = (struct masks){0};
+    for (int i = 0; i < BLOCK; i++) {
+        unsigned char c = (unsigned char)in[i];
+        m->cr |= (uint64_t)(c == '\r') << i;
+        m->lf |= (uint64_t)(c == '\n') << i;
+        m->dot |= (uint64_t)(c == '.') << i;
+        m->nul |= (uint64_t)(c == 0) << i;
+        m->high |= (uint64_t)(c >> 7) << i;
+    }
+    memmove(out, in, BLOCK);
+}
+#endif
+
+/* Lines and flags of a block that is in order. */
+static inline void take_block(struct data_in *d, const struct masks *m)
+{
+    unsigned from = 0, head = d->head_done ? 0 : BLOCK; /* octets that belong to the header block */
+    for (uint64_t lf = m->lf; lf; lf &= lf - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(lf);
+        grow_line(d, at - from);
+        from = at + 1;
+        if (end_line(d)) {
+            head = from;
+            d->body_at = d->size + from;
+        }
+    }
+    grow_line(d, BLOCK - from);
+    if (m->nul)
+        d->flags |= DATA_NUL;
+    if (m->high) {
+        uint64_t in_head = head >= BLOCK ? ~0ull : (1ull << head) - 1;
+        d->flags |= (m->high & in_head ? DATA_8BIT_HEAD : 0) | (m->high & ~in_head ? DATA_8BIT_BODY : 0);
+    }
+    d->size += BLOCK;
+    d->state = m->lf >> 63 ? BOL : m->cr >> 63 ? CR : LINE;
+}
+
+/* Whole blocks in order, from the state BOL, LINE or CR. Returns the octets taken: a multiple of BLOCK. */
+static size_t take_blocks(struct data_in *d, const char *in, size_t n, char *out)
+{
+    size_t at = 0;
+    for (; n - at >= BLOCK; at += BLOCK) {
+        struct masks m;
+        load_block(in + at, out + at, &m);
+        if (m.lf != (m.cr << 1 | (d->state == CR)))
+            break;
+        if (m.dot & (m.lf << 1 | (d->state == BOL))) {
+            if (d->mode == DATA_DOT)
+                break;
+            d->flags |= DATA_DOT_LINE;
+        }
+        take_block(d, &m);
+    }
+    return at;
+}
+
+/* One octet that belongs to the message; returns 1 when it was written (a dot may be held back). */
+static inline size_t take_octet(struct data_in *d, char c, char *out)
+{
+    uint8_t state = d->state;
+    if (state == CR && c != '\n')
+        d->flags |= DATA_BARE_CR;
+    if (c == '.' && state == BOL) {
+        if (d->mode == DATA_DOT) {
+            d->state = DOT;
+            return 0;
+        }
+        d->flags |= DATA_DOT_LINE;
+    }
+    *out = c;
+    d->size++;
+    if (c == '\n' && state == CR) {
+        d->state = BOL;
+        if (end_line(d))
+            d->body_at = d->size;
+        return 1;
+    }
+    if (c == '\n')
+        d->flags |= DATA_BARE_LF;
+    if (c == 0)
+        d->flags |= DATA_NUL;
+    if ((unsigned char)c > 127)
+        d->flags |= d->head_done ? DATA_8BIT_BODY : DATA_8BIT_HEAD;
+    d->state = c == '\r' ? CR : LINE;
+    grow_line(d, 1);
+    return 1;
+}
+
+/* `used` octets of this call's input are behind c, `n` were written. */
+static inline size_t step(struct data_in *d, const char *in, size_t used, char *out, size_t n)
+{
+    char c = in[used];
+    size_t start = n;
+    if (d->state == DOT) {
+        if (c == '\r') {
+            d->state = DOTCR;
+            return 0;
+        }
+        if (c == '.')
+            d->flags |= DATA_DOT_LINE;
+        d->state = LINE;
+    } else if (d->state == DOTCR) {
+        if (c == '\n') {
+            d->done = true;
+            return 0;
+        }
+        d->state = LINE;
+        if (out != in || n < used) /* in place there may be no room for it */
+            n += take_octet(d, '\r', out + n);
+        d->flags |= DATA_BARE_CR;
+    }
+    n += take_octet(d, c, out + n);
+    return n - start;
+}
+
+size_t data_in_feed(struct data_in *d, const char *in, size_t n, char *out, size_t *ret_out)
+{
+    size_t used = 0, o = 0;
+    while (used < n && !d->done) {
+        if (d->state <= CR && n - used >= BLOCK) {
+            size_t k = take_blocks(d, in + used, n - used, out + o);
+            used += k;
+            o += k;
+        }
+        for (int i = 0; i < BLOCK && used < n && !d->done; i++) {
+            o += step(d, in, used, out, o);
+            used++;
+        }
+    }
+    *ret_out = o;
+    return used;
+}
+
+void data_in_end(struct data_in *d)
+{
+    if (d->mode == DATA_DOT)
+        return;
+    if (d->state == CR)
+        d->flags |= DATA_BARE_CR;
+    if (d->state != BOL)
+        d->flags |= DATA_UNENDED;
+    if (d->line > d->longest)
+        d->longest = d->line;
+    if (d->line_max && d->line > d->line_max)
+        d->flags |= DATA_LONG_LINE;
+}
