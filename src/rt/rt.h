@@ -41,7 +41,8 @@ struct loop;
 
 /* Starts nloops loop threads (the simulator: as many in one thread) and npool pool threads. `init`
  * runs first on each loop, as a fiber; rt_run returns when rt_stop was called and every loop is idle
- * of fibers, at the latest after `drain`. BLOCKS. */
+ * of fibers, at the latest after `drain`. Once in a process. OK; E_TIMEOUT: fibers were left;
+ * E_NOMEM, E_IO: could not start. BLOCKS. */
 struct rt_start {
     int nloops, npool;
     void (*init)(void *arg, int index);
@@ -49,7 +50,7 @@ struct rt_start {
     rt_time drain;
 };
 err rt_run(const struct rt_start *s);
-void rt_stop(void);                      /* from any thread: cancels every fiber of every loop */
+void rt_stop(void);                      /* from any thread or signal handler: cancels every fiber, new ones too */
 int rt_nloops(void);
 struct loop *rt_loop(int index);
 int rt_index(void);                      /* of the current loop; -1 outside loops */
@@ -63,6 +64,7 @@ struct post {
     void (*run)(struct post *p);
 };
 void rt_post(struct loop *to, struct post *p);
+void rt_post_chain(struct loop *to, struct post *first);   /* many at once, oldest first, linked by next */
 
 /* A task is a thread of its own with an inbox (in the simulator: a fiber). task_take blocks until
  * posts are there or `deadline` has passed and returns all of them, oldest first, as a chain
@@ -118,6 +120,7 @@ void cond_wake_all(struct cond *c);
 struct timer {
     struct heap_node node;
     void (*fn)(struct timer *t);
+    struct timer *late;          /* rt's own: without memory it waits in a list */
 };
 void timer_set(struct timer *t, rt_time at);   /* sets or moves; fn is filled in by the owner */
 void timer_stop(struct timer *t);
@@ -129,7 +132,7 @@ void timer_stop(struct timer *t);
 struct io {
     int fd;                      /* -1 when closed */
     bool readable, writable;     /* may be tried without waiting */
-    bool attached;
+    bool attached, tcp, ended;
     struct fiber *reader, *writer;
     struct loop *loop;
 };
@@ -148,6 +151,8 @@ err io_try_write(struct io *io, const struct iovec *v, int nv, size_t *ret_n);
 err io_accept(struct io *listener, int *ret_fd, struct sockaddr_storage *ret_peer) YIELDS;
 err io_connect(struct io *io, const struct sockaddr *to, socklen_t to_len, const struct sockaddr *from,
                socklen_t from_len, rt_time deadline) YIELDS;          /* makes the socket; from may be NULL */
+err io_address(const struct io *io, bool peer, struct sockaddr_storage *ret);   /* of either end */
+void io_shutdown(struct io *io);                                      /* nothing more will be written */
 /* A bound, listening, non-blocking, close-on-exec socket; reuseport lets each loop have its own. BLOCKS. */
 err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int backlog, int *ret_fd) BLOCKS;
 
@@ -204,6 +209,9 @@ static inline struct log_field log_err(err e) { return log_c(err_text(e)); }
 void rt_log_fields(enum event ev, const struct log_field *v, size_t n);
 void rt_log_setup(enum log_level least, bool json, int fd);   /* any time; default: info, text, 2 */
 void rt_log_flush(void);                                      /* this thread's lines, now */
+/* Sees every event that has a field `id`, whatever the level, on the thread that logs it, inside the
+ * call: it must not log or sleep and must copy what it keeps. Set before loops run. */
+void rt_log_tap(void (*fn)(enum event ev, const struct log_field *v, size_t n));
 const char *event_name(enum event ev);
 /* A message id as people see it: 13 characters of Crockford base 32, lower case. */
 void rt_id_text(struct buf *out, uint64_t id);

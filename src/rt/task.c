@@ -1,0 +1,60 @@
+/* Tasks: threads of their own that take posts from an inbox. A sender wakes only a task that sleeps. */
+#include "rt/internal.h"
+
+#include <stdlib.h>
+
+void task_body(struct task *t)
+{
+    t->fn(t, t->arg);
+    rt_log_flush();
+}
+
+err rt_task_start(struct task **ret, const char *name, void (*fn)(struct task *t, void *arg), void *arg)
+{
+    struct task *t = calloc(1, sizeof *t);
+    if (!t)
+        return E_NOMEM;
+    t->name = name;
+    t->fn = fn;
+    t->arg = arg;
+    err e = rt_be->task_start(t);
+    if (e) {
+        free(t);
+        return e;
+    }
+    *ret = t;
+    return OK;
+}
+
+void rt_task_send(struct task *t, struct post *p)
+{
+    if (inbox_push(&t->inbox, p, p))
+        rt_be->task_wake(t);
+}
+
+struct post *rt_task_take(struct task *t, rt_time deadline)
+{
+    for (;;) {
+        struct post *p = inbox_take(&t->inbox);
+        if (p || atomic_load(&t->stopping) || deadline <= rt_now_fresh())
+            return p ? p : inbox_take(&t->inbox);
+        atomic_store(&t->inbox.asleep, true);
+        if (inbox_empty(&t->inbox) && !atomic_load(&t->stopping))
+            rt_be->task_sleep(t, deadline);
+        atomic_store(&t->inbox.asleep, false);
+    }
+}
+
+bool rt_task_stopping(struct task *t) { return atomic_load(&t->stopping); }
+
+void rt_task_stop(struct task **t)
+{
+    if (!*t)
+        return;
+    atomic_store(&(*t)->stopping, true);
+    if (atomic_exchange(&(*t)->inbox.asleep, false))
+        rt_be->task_wake(*t);
+    rt_be->task_join(*t);
+    free(*t);
+    *t = NULL;
+}
