@@ -1,0 +1,145 @@
+"""Starts, watches and ends a postrider server for a test."""
+import json
+import os
+import signal
+import time
+
+from harness import POSTRIDER, Failure, Folder, Process, check, children, run, wait_port, wait_until
+
+
+class Postrider:
+    """A server on a configuration text. data-dir is relative to the file, so each has its own folder.
+
+        with Postrider(conf, ports=[port]) as server:
+            server.status()["queued"]
+    """
+
+    def __init__(self, conf, ports=(), folder=None, files=None):
+        check(os.access(POSTRIDER, os.X_OK), "%s is not built" % POSTRIDER)
+        self.own_folder = folder is None
+        self.folder = folder or Folder()
+        self.ports = list(ports)
+        self.conf = self.folder.file("postrider.conf", conf)
+        for name, text in (files or {}).items():
+            self.folder.file(name, text)
+        self.process = None
+
+    def start(self, wait=True, seconds=15):
+        self.process = Process([POSTRIDER, "serve", "-c", self.conf], self.folder.file("log"), cwd=self.folder.path)
+        self.process.start()
+        if wait:
+            for port in self.ports:
+                try:
+                    wait_port(port, seconds, self.process)
+                except Failure as e:
+                    log = self.log(1500)
+                    self.stop_quietly()
+                    raise Failure("%s; its log ends:\n%s" % (e, log)) from None
+        return self
+
+    def log(self, last=100000):
+        return self.process.output(last) if self.process else ""
+
+    def reload(self, conf=None):
+        if conf is not None:
+            self.folder.file("postrider.conf", conf)
+        self.process.p.send_signal(signal.SIGHUP)
+
+    def stop(self):
+        """SIGTERM; fails when the server did not end by itself with status 0."""
+        status = self.process.stop()
+        check(status == 0, "postrider ended with status %s; its log ends:\n%s" % (status, self.log(1500)))
+
+    def stop_quietly(self):
+        try:
+            if self.process:
+                self.process.stop(seconds=40)
+        except Failure:
+            pass
+
+    def workers(self):
+        """The child processes of the parent."""
+        return children(self.process.p.pid)
+
+    def processes(self):
+        """The parent and everything below it."""
+        found, todo = [], [self.process.p.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += children(pid)
+        return found
+
+    def kill(self, whole):
+        """kill -9: of the children alone, or of the parent and then the children. The pids killed."""
+        pids = self.processes() if whole else self.workers()
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if whole:
+            self.process.p.wait()
+        return pids
+
+    def cli(self, *args, ok=(0,), stdin=None, seconds=60):
+        return run(POSTRIDER, *args, "-c", self.conf, ok=ok, stdin=stdin, seconds=seconds)
+
+    def json(self, *args):
+        text = self.cli(*args, "--json").stdout
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Failure("postrider %s --json printed no JSON: %r" % (" ".join(args), text[:300])) from None
+
+    def status(self):
+        return self.json("status")
+
+    def queued(self):
+        return self.status()["queued"]
+
+    def wait_empty(self, seconds=60):
+        """Waits until no recipient is left in the queue."""
+        end = time.monotonic() + seconds
+        left = None
+        while time.monotonic() < end:
+            try:
+                left = self.queued()
+                if left == 0:
+                    return
+            except Failure:
+                pass                     # a server that is just starting has no control socket yet
+            time.sleep(0.1)
+        raise Failure("the queue still holds %s after %g s" % (left, seconds))
+
+    def wait_log(self, text, seconds=20):
+        wait_until(lambda: text in self.log(), seconds, "%r in the log" % text)
+
+    def mail(self, domain, mailbox):
+        """The messages of a mailbox, as bytes, oldest first."""
+        found = []
+        for sub in ("new", "cur"):
+            path = os.path.join(self.folder.path, "data", "mail", domain, mailbox, sub)
+            if os.path.isdir(path):
+                for name in os.listdir(path):
+                    full = os.path.join(path, name)
+                    found.append((os.stat(full).st_mtime_ns, full))
+        return [open(full, "rb").read() for _, full in sorted(found)]
+
+    def wait_mail(self, domain, mailbox, count=1, seconds=20):
+        return wait_until(lambda: len(self.mail(domain, mailbox)) >= count and self.mail(domain, mailbox), seconds,
+                          "%d messages for %s@%s" % (count, mailbox, domain))
+
+    def __enter__(self):
+        return self.start() if self.process is None else self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                self.stop_quietly()
+                print(self.log(3000))
+        finally:
+            if self.own_folder:
+                self.folder.remove()
