@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,6 +47,15 @@ struct lines {
 };
 static _Thread_local struct lines *mine;
 
+static void set_out(enum log_level lowest, bool as_json, int fd)
+{
+    struct stat st;
+    atomic_store(&patient, fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd))));
+    atomic_store(&least, (int)lowest);
+    atomic_store(&json, as_json);
+    atomic_store(&out_fd, fd);
+}
+
 __attribute__((constructor)) static void read_rows(void)
 {
     for (int i = 0; i < EVENT_COUNT; i++) {
@@ -56,19 +66,17 @@ __attribute__((constructor)) static void read_rows(void)
             rows[i].has_id |= str_eq(name, S("id"));
         }
     }
-    rt_log_setup(LOG_INFO, false, 2);
+    set_out(LOG_INFO, false, 2);
 }
 
 const char *event_name(enum event ev) { return rows[ev].name; }
 void rt_log_tap(void (*fn)(enum event ev, const struct log_field *v, size_t n)) { tap = fn; }
 
+/* Whoever logs outlives the reader of the log. */
 void rt_log_setup(enum log_level lowest, bool as_json, int fd)
 {
-    struct stat st;
-    atomic_store(&patient, fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd))));
-    atomic_store(&least, (int)lowest);
-    atomic_store(&json, as_json);
-    atomic_store(&out_fd, fd);
+    signal(SIGPIPE, SIG_IGN);
+    set_out(lowest, as_json, fd);
 }
 
 static struct lines *own(void)

@@ -98,10 +98,8 @@ void stack_trim(struct fiber *f)
 {
     uintptr_t from = (uintptr_t)low(f), to = ((uintptr_t)f->depth - RED_ZONE) & ~(uintptr_t)(PAGE - 1);
     measure(f);
-#if !defined RT_ASAN
     if (to > from)
         madvise((void *)from, to - from, MADV_DONTNEED);
-#endif
     f->trimmed = true;
 }
 
