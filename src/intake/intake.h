@@ -55,8 +55,8 @@ void tx_init(struct tx *t);            /* once for a session */
 void tx_reset(struct tx *t);           /* the only end of a transaction; any time, any number of times */
 
 /* Each fills *r with the answer and returns whether it is a 2xx. */
-bool tx_mail(struct tx *t, const struct source *s, const struct cmd_mail *m, struct reply *r) YIELDS;
-bool tx_rcpt(struct tx *t, const struct cmd_rcpt *m, struct reply *r) YIELDS;
+bool tx_mail(struct tx *t, const struct source *s, const struct mail_cmd *m, struct reply *r) YIELDS;
+bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 /* Before 354 or the first BDAT: is there room? */
 bool tx_body_begin(struct tx *t, struct reply *r);
 /* Octets of the message itself (dots removed). Never refuses: trouble is remembered and said at the end. */

@@ -11,12 +11,9 @@
 #define SPOOL_SPOOL_H
 #include "base/arena.h"
 #include "rt/rt.h"
+#include "wire/cmd.h"
 
 /* ---- envelopes ------------------------------------------------------------------------------ */
-
-enum notify { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };  /* 0: not given */
-enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };
-enum body_type { BODY_7BIT, BODY_8BIT, BODY_BINARY };   /* what MAIL said: RFC 6152, RFC 3030 */
 
 enum envelope_flag {
     ENV_SMTPUTF8 = 1,        /* the transaction said SMTPUTF8 (RFC 6531) */
@@ -37,8 +34,9 @@ enum envelope_flag {
 struct recipient {
     str address;             /* where to: "local@domain" in the form of addr_print; UTF-8 allowed */
     str orcpt;               /* "type;address" as given or made by alias expansion; empty: none (RFC 3461 4.2) */
-    uint8_t notify;          /* enum notify bits; 0: default */
+    uint8_t notify;          /* enum cmd_notify bits of wire/cmd.h; 0: default */
     str list;                /* the alias or list it came from; empty: none */
+    str sender;              /* reverse-path for this recipient alone (forwarding rewrites it, SRS); empty: the envelope's */
 };
 
 /* All strings are views; envelope_decode leaves them pointing into the bytes given. */
@@ -47,8 +45,8 @@ struct envelope {
     int64_t arrived_ms, expires_ms;
     uint32_t tenant;         /* who brought it: account, listener or network; 0: nobody in particular */
     uint32_t flags;          /* enum envelope_flag */
-    uint8_t body;            /* enum body_type */
-    uint8_t ret;             /* enum dsn_ret */
+    uint8_t body;            /* enum cmd_body: what MAIL said (RFC 6152, RFC 3030) */
+    uint8_t ret;             /* enum cmd_ret */
     uint8_t class;           /* 0 ordinary, higher leaves first */
     uint8_t hops;            /* Received fields found */
     uint32_t head_size;      /* octets of the header block, its empty line included */
