@@ -14,10 +14,10 @@
 /*
  * A stream with one deadline and one sticky error: after the first failure every call returns that
  * error and does nothing, so a step checks once at its end. Buffers are borrowed from the loop while
- * they hold something: an idle connection owns none.
+ * they hold something: an idle connection owns none. A struct conn must not move while it is open. One
+ * fiber may read while another one writes.
  */
 struct tls_session;
-struct conn_in;
 struct conn {
     struct io io;
     struct tls_session *tls;      /* NULL: in clear */
@@ -26,9 +26,10 @@ struct conn {
     struct sockaddr_storage peer, local;
     char *in;                     /* (private) what was read and not yet taken: in[in_at .. in_n) */
     size_t in_at, in_n, in_cap;
-    char *out;                    /* (private) what is to be written */
-    size_t out_n, out_cap;
+    char *out;                    /* (private) what is to be written: out[out_at .. out_n) */
+    size_t out_at, out_n, out_cap;
     uint64_t bytes_in, bytes_out; /* of the stream, TLS taken off */
+    bool writing, cut;            /* (private) a write sleeps; a write ended in the middle of the caller's pieces */
 };
 
 /* Takes a connected descriptor of the current loop; owned (closed) from here on, also on failure. */
@@ -36,6 +37,9 @@ err conn_init(struct conn *c, int fd, const struct sockaddr_storage *peer);
 void conn_close(struct conn *c);                   /* at once: no flush, no close_notify */
 /* Flushes, sends close_notify in TLS, closes. Bounded by the deadline. */
 void conn_end(struct conn *c) YIELDS;
+/* After E_TIMEOUT or E_CANCELLED: forgets the error, so that a farewell (421) can be written; the owner sets a
+ * new deadline, and shields the fiber when it was cancelled. Returns the error that stays, or OK. */
+err conn_resume(struct conn *c);
 
 /* A line up to and including LF, at most `max` octets (max <= 64 KiB). *ret has neither LF nor a CR before it
  * and is valid until the next read. `*ret_crlf` (may be NULL) tells whether it ended in CRLF.
@@ -45,6 +49,9 @@ err conn_readline(struct conn *c, size_t max, str *ret, bool *ret_crlf) YIELDS;
 /* Whatever is there, at least one octet: *ret is valid until the next call; conn_took says how many of
  * them were used (the rest is seen again). Flushes first when it would have to wait. */
 err conn_peek(struct conn *c, str *ret) YIELDS;
+/* The same after at least one more octet arrived behind those that are here: for parsers that ask for more.
+ * E_LIMIT (not sticky) when 64 KiB are here already. */
+err conn_peek_more(struct conn *c, str *ret) YIELDS;
 void conn_took(struct conn *c, size_t n);
 /* Reads straight into `p` (n octets at most), from the buffer first: for message bodies. */
 err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
@@ -61,20 +68,21 @@ err conn_flush(struct conn *c) YIELDS;
 
 /* ---- TLS (OpenSSL 3.0) ---------------------------------------------------------------------------- */
 
-/* One identity: certificate chain and key; immutable, shared by all loops, counted. */
-struct tls_identity;
-struct tls_names {                    /* identities by server name; immutable, counted */
-    struct tls_identity **v;
-    size_t n;                         /* v[0] is the default */
-};
-struct tls_server;                    /* contexts for one listener generation: SNI, tickets, versions */
+/* The identities (certificate chain and key) of one listener generation, chosen by server name (SNI); immutable,
+ * shared by all loops, counted. Sessions resume across loops, listeners and reloads of one process. */
+struct tls_server;
+struct ssl_ctx_st;                    /* OpenSSL's SSL_CTX */
 struct tls_server_config {
-    const char *const *cert_pem;      /* chains in PEM, one text each ... */
+    const char *const *cert_pem;      /* chains in PEM, one text each; the first is the default ... */
     const char *const *key_pem;       /* ... with their keys */
     size_t n;
-    int min_version;                  /* TLS1_2_VERSION */
+    int min_version;                  /* 0: TLS1_2_VERSION */
     const char *ciphers;              /* TLS 1.2 list; NULL: ours */
+    /* Puts the key of identity i into its SSL_CTX, which has the certificate; NULL: by key_pem. */
+    err (*install_key)(void *arg, struct ssl_ctx_st *ctx, size_t i);
+    void *arg;
 };
+/* *ret_why (may be NULL, as everywhere below) receives what is wrong. E_TLS, E_NOMEM. */
 err tls_server_new(struct tls_server **ret, const struct tls_server_config *c, struct buf *ret_why);
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_drop(struct tls_server **s);
@@ -91,7 +99,10 @@ struct tls_client_config {
     str name;                         /* SNI and reference identity */
     const char *ca_pem;               /* roots instead of the system's; NULL: the system's */
 };
-err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why) YIELDS;   /* E_TLS, E_TLS_NAME */
+/* E_TLS_NAME: the handshake went well but for the certificate. */
+err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why) YIELDS;
+/* Loads the system's roots now rather than at the first TLS_VERIFY: before files are out of reach. */
+err tls_setup(void) BLOCKS;
 
 struct tls_info {
     const char *version, *cipher;     /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; static */
