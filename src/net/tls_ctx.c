@@ -161,14 +161,10 @@ static err install_pem_key(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
 /* The one place where a key meets its certificate. */
 static err install_key(SSL_CTX *ctx, const struct tls_server_config *c, size_t i, struct buf *ret_why)
 {
-    if (c->install_key) {
-        err e = c->install_key(c->arg, ctx, i);
-        return e ? refuse(ret_why, "private key") : OK;
-    }
-    err e = install_pem_key(ctx, c->key_pem[i], ret_why);
-    if (e == OK && !SSL_CTX_check_private_key(ctx))
-        e = refuse(ret_why, "private key is not the certificate's");
-    return e;
+    err e = c->install_key ? c->install_key(c->arg, ctx, i) : install_pem_key(ctx, c->key_pem[i], ret_why);
+    if (e && !c->install_key)
+        return e;
+    return !e && SSL_CTX_check_private_key(ctx) ? OK : refuse(ret_why, "private key");
 }
 
 static bool name_fits(SSL_CTX *ctx, const char *name, bool wildcard)
