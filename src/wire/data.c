@@ -50,47 +50,64 @@ static inline bool end_line(struct data_in *d)
 
 /* The octets of one block as bit masks, the first in bit 0. */
 struct masks {
-    uint64_t cr, lf, dot, nul, high;
+    uint64_t cr, lf;
+    bool nul, high; /* any in the block */
 };
 
 #if defined __SSE2__
 static inline uint64_t bits(__m128i v) { return (uint32_t)_mm_movemask_epi8(v); }
 
-/* Loads all before storing any: `out` may lie before `in` and overlap it. */
-static inline void load_block(const char *in, char *out, struct masks *m)
+static inline struct masks load_block(const char *in)
 {
-    __m128i v[4];
-    *m = (struct masks){0};
-    for (int i = 0; i < 4; i++) {
-        v[i] = _mm_loadu_si128((const __m128i *)(const void *)(in + 16 * i));
-        m->cr |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('\r'))) << (16 * i);
-        m->lf |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('\n'))) << (16 * i);
-        m->dot |= bits(_mm_cmpeq_epi8(v[i], _mm_set1_epi8('.'))) << (16 * i);
-        m->nul |= bits(_mm_cmpeq_epi8(v[i], _mm_setzero_si128())) << (16 * i);
-        m->high |= bits(v[i]) << (16 * i);
-    }
-    if (out != in)
-        for (int i = 0; i < 4; i++)
-            _mm_storeu_si128((__m128i *)(void *)(out + 16 * i), v[i]);
+    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)in);
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(in + 16));
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(in + 32));
+    __m128i d = _mm_loadu_si128((const __m128i *)(const void *)(in + 48));
+    __m128i least = _mm_min_epu8(_mm_min_epu8(a, b), _mm_min_epu8(c, d));
+    __m128i any = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
+    return (struct masks){
+        .cr = bits(_mm_cmpeq_epi8(a, cr)) | bits(_mm_cmpeq_epi8(b, cr)) << 16 | bits(_mm_cmpeq_epi8(c, cr)) << 32 |
+              bits(_mm_cmpeq_epi8(d, cr)) << 48,
+        .lf = bits(_mm_cmpeq_epi8(a, lf)) | bits(_mm_cmpeq_epi8(b, lf)) << 16 | bits(_mm_cmpeq_epi8(c, lf)) << 32 |
+              bits(_mm_cmpeq_epi8(d, lf)) << 48,
+        .nul = bits(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0,
+        .high = bits(any) != 0,
+    };
 }
 #else
-static inline void load_block(const char *in, char *out, struct masks *m)
+static inline struct masks load_block(const char *in)
 {
-    *m = (struct masks){0};
+    struct masks m = {0};
     for (int i = 0; i < BLOCK; i++) {
         unsigned char c = (unsigned char)in[i];
-        m->cr |= (uint64_t)(c == '\r') << i;
-        m->lf |= (uint64_t)(c == '\n') << i;
-        m->dot |= (uint64_t)(c == '.') << i;
-        m->nul |= (uint64_t)(c == 0) << i;
-        m->high |= (uint64_t)(c >> 7) << i;
+        m.cr |= (uint64_t)(c == '\r') << i;
+        m.lf |= (uint64_t)(c == '\n') << i;
+        m.nul |= c == 0;
+        m.high |= c > 127;
     }
-    memmove(out, in, BLOCK);
+    return m;
 }
 #endif
 
+/* A dot at the start of a line that begins in this block. */
+static inline bool dot_line(const struct data_in *d, const char *block, uint64_t lf)
+{
+    bool dot = d->state == BOL && block[0] == '.';
+    for (; lf << 1; lf &= lf - 1) /* an LF that stands last begins no line here */
+        dot |= block[__builtin_ctzll(lf) + 1] == '.';
+    return dot;
+}
+
+static void note_high(struct data_in *d, const char *block, unsigned head)
+{
+    for (unsigned i = 0; i < BLOCK; i++)
+        if ((unsigned char)block[i] > 127)
+            d->flags |= i < head ? DATA_8BIT_HEAD : DATA_8BIT_BODY;
+}
+
 /* Lines and flags of a block that is in order. */
-static inline void take_block(struct data_in *d, const struct masks *m)
+static inline void take_block(struct data_in *d, const struct masks *m, const char *block)
 {
     unsigned from = 0, head = d->head_done ? 0 : BLOCK; /* octets that belong to the header block */
     for (uint64_t lf = m->lf; lf; lf &= lf - 1) {
@@ -105,10 +122,8 @@ static inline void take_block(struct data_in *d, const struct masks *m)
     grow_line(d, BLOCK - from);
     if (m->nul)
         d->flags |= DATA_NUL;
-    if (m->high) {
-        uint64_t in_head = head >= BLOCK ? ~0ull : (1ull << head) - 1;
-        d->flags |= (m->high & in_head ? DATA_8BIT_HEAD : 0) | (m->high & ~in_head ? DATA_8BIT_BODY : 0);
-    }
+    if (m->high && (head || !(d->flags & DATA_8BIT_BODY)))
+        note_high(d, block, head);
     d->size += BLOCK;
     d->state = m->lf >> 63 ? BOL : m->cr >> 63 ? CR : LINE;
 }
@@ -118,16 +133,17 @@ static size_t take_blocks(struct data_in *d, const char *in, size_t n, char *out
 {
     size_t at = 0;
     for (; n - at >= BLOCK; at += BLOCK) {
-        struct masks m;
-        load_block(in + at, out + at, &m);
+        struct masks m = load_block(in + at);
         if (m.lf != (m.cr << 1 | (d->state == CR)))
             break;
-        if (m.dot & (m.lf << 1 | (d->state == BOL))) {
+        if (dot_line(d, in + at, m.lf)) {
             if (d->mode == DATA_DOT)
                 break;
             d->flags |= DATA_DOT_LINE;
         }
-        take_block(d, &m);
+        take_block(d, &m, in + at);
+        if (out != in) /* `out` may lie before `in` and overlap it */
+            memmove(out + at, in + at, BLOCK);
     }
     return at;
 }

@@ -210,8 +210,8 @@ static void blocks_agree(void **state)
                     in[n++] = 'z';
         }
         for (int mode = DATA_DOT; mode <= DATA_CHUNK; mode++) {
-            struct data_in x, y;
-            size_t ox, oy = 0, ux, uy = 0;
+            struct data_in x, y, z;
+            size_t ox, oy = 0, oz, ux, uy = 0;
             data_in_init(&x, (enum data_mode)mode, 60);
             data_in_init(&y, (enum data_mode)mode, 60);
             ux = data_in_feed(&x, in, n, a, &ox);
@@ -227,6 +227,12 @@ static void blocks_agree(void **state)
             assert_int_equal(x.longest, y.longest);
             assert_int_equal(x.body_at, y.body_at);
             assert_int_equal(x.state, y.state);
+            data_in_init(&z, (enum data_mode)mode, 60);
+            memcpy(b, in, n);
+            assert_int_equal(data_in_feed(&z, b, n, b, &oz), ux); /* all in one call: nothing is lost in place */
+            assert_int_equal(ox, oz);
+            assert_memory_equal(a, b, ox);
+            assert_int_equal(x.flags, z.flags);
         }
     }
 }

@@ -60,7 +60,7 @@ static void text(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct ip ip, back;
+        struct ip ip = {0}, back = {0};
         char mem[80];
         bool ok = ip_parse(str_c(texts[i].in), &ip);
         if (ok != (texts[i].out != NULL))
@@ -115,7 +115,7 @@ static void with_port(void **state)
         ip_print_port(&b, &a);
         assert_true(str_eq(buf_str(&b), str_c(ports[i].out)));
         struct sockaddr_storage ss;
-        struct ip_port back;
+        struct ip_port back = {0};
         socklen_t n = ip_to_sockaddr(&a, &ss);
         assert_true(n && ip_from_sockaddr((struct sockaddr *)&ss, n, &back));
         assert_true(ip_eq(&a.ip, &back.ip) && a.port == back.port);
