@@ -143,46 +143,52 @@ static void test_task_alone(void **state)
     rt_task_stop(&t);
 }
 
-static int jobs, job_fibers;
+enum { JOBS = 1200, QUEUE = 1024 };
+static int jobs, begun, refused, ended;
+static bool gate;
 
 static void job(void *arg)
 {
     CHECK(rt_index() == -1);
-    usleep(200);
+    while (!__atomic_load_n(&gate, __ATOMIC_SEQ_CST))
+        usleep(200);
     __atomic_add_fetch(&jobs, 1, __ATOMIC_SEQ_CST);
     *(bool *)arg = true;
 }
 
 static void job_fiber(void *arg)
 {
+    (void)arg;
     bool ran = false;
+    begun++;
     err e = rt_pool_run(job, &ran);
     CHECK(e == OK ? ran : e == E_LIMIT && !ran);
-    ++*(int *)arg;
-    if (++job_fibers == 1200)
-        rt_stop();
+    refused += e == E_LIMIT;
+    ended++;
 }
 
 static void pool_init(void *arg, int index)
 {
     (void)arg, (void)index;
-    int done = 0;
-    for (int i = 0; i < 1200; i++)
-        CHECK(fiber_spawn(job_fiber, &done, "job"));
-    bool ran = false;
-    while (done < 1200)
+    for (int i = 0; i < JOBS; i++)
+        CHECK(fiber_spawn(job_fiber, NULL, "job"));
+    while (begun < JOBS)
+        fiber_yield();
+    CHECK(refused >= JOBS - QUEUE - 2 && refused <= JOBS - QUEUE);       /* two may be with the threads */
+    __atomic_store_n(&gate, true, __ATOMIC_SEQ_CST);
+    while (ended < JOBS)
         fiber_sleep(rt_after(RT_MS));
-    CHECK(jobs >= 1024 && jobs < 1200); /* the queue is bounded */
-    fiber_cancel(fiber_self());         /* a job cannot be cancelled */
+    CHECK(jobs == JOBS - refused);
+    bool ran = false;
+    fiber_cancel(fiber_self());              /* a job cannot be cancelled */
     CHECK(rt_pool_run(job, &ran) == OK && ran);
+    rt_stop();
 }
 
 static void test_pool(void **state)
 {
     (void)state;
     world(1, pool_init);
-    bool ran = false;
-    (void)ran;
 }
 
 static struct lock lock;
