@@ -129,9 +129,14 @@ bool text_parse_time(str s, int64_t *ret_unix_ms)
             ms += unit * (s.p[at] - '0');
     if (!zone(s, &at, &off) || at != s.n)
         return false;
+    int day = t.tm_mday, leap = t.tm_sec == 60;
     t.tm_year -= 1900;
     t.tm_mon--;
-    *ret_unix_ms = ((int64_t)timegm(&t) - off) * 1000 + ms;
+    t.tm_sec -= leap;
+    int64_t at_s = (int64_t)timegm(&t) + leap;
+    if (t.tm_mday != day)          /* a day that its month does not have */
+        return false;
+    *ret_unix_ms = (at_s - off) * 1000 + ms;
     return true;
 }
 

@@ -174,13 +174,13 @@ static void pool_init(void *arg, int index)
         CHECK(fiber_spawn(job_fiber, NULL, "job"));
     while (begun < JOBS)
         fiber_yield();
-    CHECK(refused >= JOBS - QUEUE - 2 && refused <= JOBS - QUEUE);       /* two may be with the threads */
+    CHECK(refused >= JOBS - QUEUE - 2 && refused <= JOBS - QUEUE); /* two may be with the threads */
     __atomic_store_n(&gate, true, __ATOMIC_SEQ_CST);
     while (ended < JOBS)
         fiber_sleep(rt_after(RT_MS));
     CHECK(jobs == JOBS - refused);
     bool ran = false;
-    fiber_cancel(fiber_self());              /* a job cannot be cancelled */
+    fiber_cancel(fiber_self()); /* a job cannot be cancelled */
     CHECK(rt_pool_run(job, &ran) == OK && ran);
     rt_stop();
 }
