@@ -152,6 +152,7 @@ static void test_age(void **state)
 static void test_quoted(void **state)
 {
     (void)state;
+    buf_clear(&out);
     text_json(&out, S("a\"\\\n\r\0\x7f\xc3\xa4\xff"));
     assert_str(buf_str(&out), "\"a\\\"\\\\\\n\\u000d\\u0000\\u007f\xc3\xa4\xef\xbf\xbd\"");
     buf_clear(&out);
@@ -180,9 +181,8 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_u64),    cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_dates),  cmocka_unit_test(test_parse_time),
-        cmocka_unit_test(test_age),    cmocka_unit_test_setup_teardown(test_quoted, setup, teardown),
+        cmocka_unit_test(test_u64),        cmocka_unit_test(test_utf8), cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_parse_time), cmocka_unit_test(test_age),  cmocka_unit_test(test_quoted),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

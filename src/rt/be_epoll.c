@@ -153,8 +153,8 @@ static err be_run(struct world *w)
             b->started = true;
     }
     if (e) {
-        rt_stop();
         atomic_store(&w->finished, true);
+        rt_stop();
     }
     bool drained = true;
     for (int i = 0; i < w->n; i++) {

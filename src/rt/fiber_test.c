@@ -1,7 +1,8 @@
 /* Fibers of one loop: switching, waking, cancelling, sleeping, conditions, timers. */
 #include "rt/test_world.h"
+#include "rt/internal.h"
 
-#include <time.h>
+#include <signal.h>
 
 enum { SWITCHES = 100000 };
 static int turns[2];
@@ -208,6 +209,95 @@ static void test_timers(void **state)
     world(1, timers_init);
 }
 
+/* Without memory for the heap a timer waits in a list and rings all the same. */
+static void late_timers_init(void *arg, int index)
+{
+    (void)arg, (void)index;
+    struct heap *h = &rt_self()->timers;
+    struct heap real = *h;
+    nrang = 0;
+    h->n = h->cap = UINT32_MAX;
+    for (int i = 0; i < 4; i++) {
+        ticks[i].name = i;
+        ticks[i].t.fn = ring;
+        timer_set(&ticks[i].t, rt_after((4 - i) * RT_MS));
+        CHECK(heap_has(&ticks[i].t.node));
+    }
+    timer_set(&ticks[0].t, rt_after(5 * RT_MS));
+    timer_stop(&ticks[2].t);
+    timer_stop(&ticks[2].t);
+    CHECK(!heap_has(&ticks[2].t.node));
+    *h = real;
+    CHECK(fiber_sleep(rt_after(20 * RT_MS)) == OK);
+    static const int expect[] = {3, 1, 0};
+    CHECK(nrang == 3 && memcmp(rang, expect, sizeof expect) == 0);
+    CHECK(!rt_self()->late);
+    rt_stop();
+}
+
+static void test_late_timers(void **state)
+{
+    (void)state;
+    world(1, late_timers_init);
+}
+
+static void on_signal(int n)
+{
+    (void)n;
+    rt_stop();
+}
+
+static void signal_init(void *arg, int index)
+{
+    (void)arg, (void)index;
+    signal(SIGUSR1, on_signal);
+    kill(getpid(), SIGUSR1);
+    CHECK(fiber_sleep(RT_NEVER) == E_CANCELLED);
+}
+
+static void test_signal(void **state)
+{
+    (void)state;
+    world(1, signal_init);
+}
+
+/* A deep fiber that sleeps long gives its pages back, and its frames stay as they are. */
+static __attribute__((noinline)) int dig(int n)
+{
+    volatile char p[1000];
+    p[0] = (char)n;
+    return n ? dig(n - 1) + p[0] : p[0];
+}
+
+static void deep(void *arg)
+{
+    char here[600];
+    memset(here, 7, sizeof here);
+    CHECK(dig(20) == 210);
+    CHECK(fiber_park(rt_after(60 * RT_S)) == OK);
+    for (size_t i = 0; i < sizeof here; i++)
+        CHECK(here[i] == 7);
+    CHECK(dig(20) == 210);
+    rt_stop();
+    (void)arg;
+}
+
+static void trim_init(void *arg, int index)
+{
+    (void)arg, (void)index;
+    struct fiber *f = fiber_spawn(deep, NULL, "deep");
+    fiber_yield();
+    stack_trim(f);
+    CHECK(f->trimmed && metric_read(M_fiber_stack_max) > 20000 && metric_read(M_fiber_stack_max) < STACK_SIZE);
+    fiber_wake(f);
+}
+
+static void test_trim(void **state)
+{
+    (void)state;
+    world(1, trim_init);
+}
+
 static void stubborn(void *arg)
 {
     (void)arg;
@@ -262,9 +352,10 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_switch), cmocka_unit_test(test_many), cmocka_unit_test(test_wake),
-        cmocka_unit_test(test_cancel), cmocka_unit_test(test_cond), cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_drain),  cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_switch),      cmocka_unit_test(test_many),   cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_cancel),      cmocka_unit_test(test_cond),   cmocka_unit_test(test_timers),
+        cmocka_unit_test(test_late_timers), cmocka_unit_test(test_signal), cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_drain),       cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,9 +108,9 @@ struct loop {
     int64_t wall; /* ms; -1: not read in this turn */
     bool stopping, idle;
     rt_time drain_until;
-    struct list stacks; /* free ones */
-    unsigned nstacks;
-    rt_time trim_at; /* when to look for idle stacks next */
+    struct list stacks;      /* free ones */
+    unsigned nstacks, given; /* in the list; ever given back */
+    rt_time trim_at;         /* when to look for idle stacks next */
     void *be;
 };
 extern _Thread_local struct loop *rt_current;

@@ -148,12 +148,14 @@ err io_wait_write(struct io *io, rt_time deadline) YIELDS;
 /* The same without sleeping: E_AGAIN. */
 err io_try_read(struct io *io, void *p, size_t n, size_t *ret_n);
 err io_try_write(struct io *io, const struct iovec *v, int nv, size_t *ret_n);
+/* E_LIMIT: no descriptor or memory; the caller should sleep a little before it tries again. */
 err io_accept(struct io *listener, int *ret_fd, struct sockaddr_storage *ret_peer) YIELDS;
 err io_connect(struct io *io, const struct sockaddr *to, socklen_t to_len, const struct sockaddr *from,
                socklen_t from_len, rt_time deadline) YIELDS;          /* makes the socket; from may be NULL */
 err io_address(const struct io *io, bool peer, struct sockaddr_storage *ret);   /* of either end */
 void io_shutdown(struct io *io);                                      /* nothing more will be written */
-/* A bound, listening, non-blocking, close-on-exec socket; reuseport lets each loop have its own. BLOCKS. */
+/* A bound, listening, non-blocking, close-on-exec socket; reuseport lets each loop have its own. An IPv6
+ * one takes no IPv4. E_EXISTS: the address is in use. BLOCKS. */
 err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int backlog, int *ret_fd) BLOCKS;
 
 /* ---- files: blocking calls behind a table, so that tests can lose, tear and refuse ----------- */

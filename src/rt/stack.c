@@ -21,7 +21,8 @@ enum {
     POOL_MAX = 256,       /* free stacks kept by a loop */
     POOL_WARM = 16,       /* of these so many with all their pages */
     POOL_KEEP = 2 * PAGE, /* of the others so many bytes at the upper end */
-    RED_ZONE = 512,       /* below the depth noted at park: frames of the switch itself */
+    SAMPLE = 64,          /* one in so many ended fibers is measured */
+    RED_ZONE = 1024,      /* below the depth noted at park: frames of the switch itself */
 };
 
 static char *low(const struct fiber *f) { return (char *)f->ctx.stack; }
@@ -78,13 +79,13 @@ void stack_give(struct loop *l, struct fiber *f)
     unmap(f);
     (void)l;
 #else
-    if (l->nstacks >= POOL_MAX) {
+    if (l->given++ % SAMPLE == 0)
         measure(f);
+    if (l->nstacks >= POOL_MAX) {
         unmap(f);
         return;
     }
     if (l->nstacks >= POOL_WARM) {
-        measure(f);
         madvise(low(f), STACK_SIZE - POOL_KEEP, MADV_DONTNEED);
         list_push_back(&l->stacks, &f->run);
     } else {
