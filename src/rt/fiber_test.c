@@ -288,7 +288,10 @@ static void trim_init(void *arg, int index)
     struct fiber *f = fiber_spawn(deep, NULL, "deep");
     fiber_yield();
     stack_trim(f);
-    CHECK(f->trimmed && metric_read(M_fiber_stack_max) > 20000 && metric_read(M_fiber_stack_max) < STACK_SIZE);
+    CHECK(f->trimmed);
+#if !defined RT_SANITIZER /* their frames may lie elsewhere or be larger */
+    CHECK(metric_read(M_fiber_stack_max) > 20000 && metric_read(M_fiber_stack_max) < STACK_SIZE);
+#endif
     fiber_wake(f);
 }
 

@@ -73,7 +73,7 @@ static void run_posts(struct loop *l)
 
 /* ---- timers ---- */
 
-enum { LATE = UINT32_MAX };
+#define LATE UINT32_MAX /* heap_node.at of a timer in loop->late */
 
 static void late_remove(struct loop *l, struct timer *t)
 {

@@ -14,9 +14,10 @@ struct waiter {
 void cond_init(struct cond *c) { list_init(&c->waiters); }
 
 /* The waiter leaves the list before it ends, which gcc 12 does not see. */
+#if !defined __clang__
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
 err cond_wait(struct cond *c, rt_time deadline)
 {
     struct waiter w = {.fiber = fiber_self()};
@@ -27,7 +28,9 @@ err cond_wait(struct cond *c, rt_time deadline)
     list_remove(&w.node);
     return w.woken ? OK : e;
 }
+#if !defined __clang__
 #pragma GCC diagnostic pop
+#endif
 
 void cond_wake_one(struct cond *c)
 {
