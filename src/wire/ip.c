@@ -103,6 +103,15 @@ static struct ip from6(const uint8_t b[16])
     return ip;
 }
 
+struct ip ip_from_octets(const void *p, size_t n)
+{
+    struct ip ip = {.v = 4};
+    if (n == 16)
+        return from6(p);
+    memcpy(ip.b, p, 4);
+    return ip;
+}
+
 bool ip_parse(str s, struct ip *ret)
 {
     uint8_t b[16];

@@ -36,6 +36,9 @@ void ip_print_port(struct buf *out, const struct ip_port *a); /* "1.2.3.4:25", "
 /* d.c.b.a or nibbles, without a zone behind them: for DNS lists and PTR. */
 void ip_print_reverse(struct buf *out, const struct ip *ip);
 
+/* 4 or 16 octets in network order. */
+struct ip ip_from_octets(const void *p, size_t n);
+
 /* False for families other than IPv4 and IPv6. */
 bool ip_from_sockaddr(const struct sockaddr *sa, socklen_t n, struct ip_port *ret);
 /* Length of what was filled in; 0 for no address. */
