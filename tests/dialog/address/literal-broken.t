@@ -1,0 +1,18 @@
+# Literals that are none.
+
+C: MAIL FROM:<a@[300.0.0.1]>
+S: 501|553
+C: MAIL FROM:<a@[192.0.2]>
+S: 501|553
+C: MAIL FROM:<a@[192.0.2.1>
+S: 501|553
+C: MAIL FROM:<a@192.0.2.1]>
+S: 501|553
+C: MAIL FROM:<a@[IPv6:2001:db8:::1]>
+S: 501|553
+C: MAIL FROM:<a@[IPv6:1:2:3:4:5:6:7:8:9]>
+S: 501|553
+C: MAIL FROM:<a@[2001:db8::1]>
+S: 501|553
+C: MAIL FROM:<a@[]>
+S: 501|553

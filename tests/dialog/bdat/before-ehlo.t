@@ -1,0 +1,7 @@
+# BDAT before EHLO is out of order, octets and all.
+start: greeting
+
+bdat: QUIT\r\n
+S: 503
+C: NOOP
+S: 250

@@ -1,0 +1,5 @@
+# Nor is one with a plus.
+
+tx
+C: BDAT +0 LAST
+S: 501

@@ -1,0 +1,11 @@
+# An address within a quoted local part is a local part.
+config: refuse
+
+C: MAIL FROM:<sender@client.test>
+S: 250
+C: RCPT TO:<"someone@elsewhere.test"@example.test>
+S: 55
+C: RCPT TO:<someone@elsewhere.test@example.test>
+S: 5
+C: RCPT TO:<"someone@elsewhere.test">
+S: 5

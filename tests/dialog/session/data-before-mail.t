@@ -1,0 +1,4 @@
+# DATA needs MAIL and RCPT (RFC 5321 3.3).
+
+C: DATA
+S: 503

@@ -1,0 +1,5 @@
+# HELO needs a name.
+start: greeting
+
+C: HELO
+S: 501

@@ -1,0 +1,5 @@
+# One octet is enough.
+modes: clear
+
+c: STARTTLS\r\nX
+never: 250
