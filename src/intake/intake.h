@@ -11,57 +11,75 @@
 #include "wire/addr.h"
 #include "wire/cmd.h"
 #include "wire/data.h"
+#include "wire/ip.h"
 #include "wire/reply.h"
 
-struct intake {                        /* the rooms behind the door; one per worker */
+struct intake { /* the rooms behind the door; one for the process */
     struct spool *spool;
     struct queue *queue;
-    struct conf *(*conf)(void);        /* the generation in force, with a reference */
+    struct conf *(*conf)(void); /* the generation in force, with a reference */
+    str srs_secret;             /* signs rewritten senders; empty: forwarded mail keeps its sender */
 };
-void intake_setup(const struct intake *in);     /* once, before sessions */
+void intake_setup(const struct intake *in); /* once, before sessions */
+struct conf *intake_conf(void);             /* with a reference */
 
 /* Who brings a message; filled in by the entrance, constant during a transaction. */
 struct source {
-    const char *with;                  /* of Received: "ESMTPS" ...; "LOCAL" adds no client name */
-    struct sockaddr_storage client;    /* after PROXY and XCLIENT */
-    str client_text;                   /* as address literal content; "local" for the socket */
-    str client_name;                   /* confirmed reverse name; empty: unknown */
-    str helo, user, tls;               /* tls: "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in clear */
-    uint64_t session;                  /* for the log */
+    struct ip_port client, local; /* after PROXY and XCLIENT; ip.v 0: the local socket */
+    str client_text;              /* "192.0.2.1"; "local" for the socket */
+    str client_name;              /* confirmed reverse name; empty: unknown */
+    str helo;                     /* the name given; empty: none */
+    str user;                     /* account, or "uid 1000"; empty: nobody */
+    str tls;                      /* "TLSv1.3 with cipher X"; empty: in clear */
+    uint64_t session;             /* for the log */
     uint32_t tenant;
-    bool may_relay;                    /* trusted network, authenticated, or local */
-    bool submitted;                    /* repair missing headers (RFC 6409 8) */
-    bool lmtp;                         /* only our own domains */
+    bool esmtp;         /* EHLO or LHLO was said */
+    bool lmtp;          /* only our own domains; one answer for each recipient */
+    bool authenticated; /* for the word behind `with` (RFC 3848) */
+    bool socket;        /* local submission: Received names the user instead of a client */
+    bool may_relay;     /* trusted network, authenticated, or local */
+    bool submitted;     /* repair missing headers (RFC 6409 8) */
 };
 
-/* One transaction: begun by MAIL, ended by commit or abort. All of its memory is in its arena. */
+/* One transaction: begun by MAIL, ended by commit or reset. All of its memory is in its arena. */
 struct tx {
     struct arena arena;
     const struct source *source;
-    struct conf *conf;
-    bool open;                         /* MAIL was accepted */
-    struct envelope env;               /* id 0 until the body begins */
-    struct addr sender;
-    uint32_t cap;                      /* of env.to */
-    uint32_t accepted;                 /* RCPT commands accepted (before alias expansion) */
-    struct body *body;
+    struct conf *conf;   /* borrowed: the session keeps it for as long as the transaction lasts */
+    bool open;           /* MAIL was accepted */
+    bool begun;          /* the body has begun */
+    bool sender_ours;    /* its domain is one of ours */
+    uint32_t accepted;   /* RCPT commands accepted (before alias expansion) */
+    uint32_t refused;    /* RCPT commands refused */
+    struct envelope env; /* id 0 until the body begins */
+    uint32_t cap;        /* of env.to */
+    uint32_t *seen;      /* hash table of 1 + index into env.to, for duplicates */
+    uint32_t seen_cap;   /* a power of two, or 0 */
+    uint64_t announced;  /* SIZE; 0: not said */
+    str only;            /* the first recipient as it was given */
+    struct body *body;   /* what was received so far; once chunks went out: what follows them */
+    struct body *head;   /* the header block, once chunks went out */
     struct data_in scan;
-    uint32_t chunks;
-    uint64_t announced;                /* SIZE; 0: none */
-    err failed;                        /* the body cannot be kept any more: said at its end */
+    uint32_t chunks; /* pieces of the body that are in the spool already */
+    uint8_t trouble; /* why the body is no longer kept (private); said at its end */
+    err failed;      /* the error behind it */
 };
 
-void tx_init(struct tx *t);            /* once for a session */
-void tx_reset(struct tx *t);           /* the only end of a transaction; any time, any number of times */
+void tx_init(struct tx *t);  /* once for a session */
+void tx_reset(struct tx *t); /* the only end of a transaction; any time, any number of times */
 
-/* Each fills *r with the answer and returns whether it is a 2xx. */
-bool tx_mail(struct tx *t, const struct source *s, const struct mail_cmd *m, struct reply *r) YIELDS;
-bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
-/* Before 354 or the first BDAT: is there room? */
-bool tx_body_begin(struct tx *t, struct reply *r);
-/* Octets of the message itself (dots removed). Never refuses: trouble is remembered and said at the end. */
-void tx_body(struct tx *t, str octets) YIELDS;
-/* The end: checks, trace, durable, queued. *ret_id names it. For LMTP `r` holds for all recipients. */
+/* Each fills *r with the answer and returns whether it is a 2xx. `s` and `c` stay until tx_reset. */
+bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, struct reply *r);
+bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r);
+/* Before 354 or the first BDAT: is there a recipient, and room? `r` is set only on refusal. */
+bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
+/* Octets as they come from the client: takes dots away, finds the end (t->scan.done). Returns how many were
+ * used. Never refuses: trouble is remembered and said by tx_commit. */
+size_t tx_feed(struct tx *t, str wire) YIELDS;
+/* Is all well with the body so far? For the answer to a BDAT that is not the last. `r` is set only on refusal. */
+bool tx_body_ok(struct tx *t, struct reply *r);
+/* The end: checks, trace, durable, queued. *ret_id names it. For LMTP `r` holds for all recipients. The caller
+ * resets afterwards, whatever the answer. */
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id) YIELDS;
 
 /* A message made by ourselves (reports): header block and body as given, no checks, in the group of the caller, who

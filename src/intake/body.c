@@ -1,0 +1,181 @@
+/*
+ * The octets of a message on their way in: unstuffed, kept in memory up to 256 KiB, beyond that handed to the
+ * spool in chunks, so that a session's memory stays bounded. Trouble is remembered; the client is heard to
+ * its end (RFC 5321 4.1.1.4, RFC 3030 2).
+ */
+#include "intake/internal.h"
+
+enum { FEED = 16 * 1024 }; /* most octets taken in one step */
+
+bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
+{
+    if (!t->accepted) {
+        if (t->refused)
+            reply_set(r, 554, "5.5.1", "No valid recipients");
+        else
+            reply_set(r, 503, "5.5.1", "RCPT first");
+        return false;
+    }
+    err e = spool_room(intake_rooms.spool, t->announced);
+    e = e ? e : queue_room(intake_rooms.queue, t->env.nto);
+    if (!e && !(t->body = body_new()))
+        e = E_NOMEM;
+    if (e) {
+        reply_trouble(r, e);
+        return false;
+    }
+    t->env.id = spool_new_id(intake_rooms.spool);
+    data_in_init(&t->scan, mode, t->env.body == BODY_BINARYMIME ? 0 : (uint32_t)t->conf->limits_line_length);
+    t->begun = true;
+    return true;
+}
+
+static void give_up(struct tx *t, enum tx_trouble why, err e)
+{
+    if (!t->trouble) {
+        t->trouble = (uint8_t)why;
+        t->failed = e;
+    }
+    body_drop(&t->body);
+    body_drop(&t->head);
+}
+
+/* Nothing is kept any more, but the end must be found. */
+static size_t discard(struct tx *t, str wire)
+{
+    char scratch[1024];
+    size_t used = 0;
+    while (used < wire.n && !t->scan.done) {
+        size_t n = wire.n - used < sizeof scratch - 1 ? wire.n - used : sizeof scratch - 1, got;
+        used += data_in_feed(&t->scan, wire.p + used, n, scratch, &got);
+    }
+    return used;
+}
+
+/* One step into the body's own memory. */
+static size_t take(struct tx *t, str wire)
+{
+    size_t space, got;
+    char *to = body_room(t->body, &space);
+    if (!to || space < 2) {
+        char one[2];
+        size_t used = data_in_feed(&t->scan, wire.p, 1, one, &got);
+        err e = to ? body_add(t->body, str_mem(one, got)) : E_NOMEM;
+        if (e)
+            give_up(t, TROUBLE_KEEP, e);
+        return used;
+    }
+    size_t n = wire.n < space - 1 ? wire.n : space - 1;
+    size_t used = data_in_feed(&t->scan, wire.p, n < FEED ? n : FEED, to, &got);
+    body_grew(t->body, got);
+    return used;
+}
+
+/* Copies the first n octets of `from` to a new body. */
+static struct body *copy_head(const struct body *from, size_t n)
+{
+    struct body *b = body_new();
+    size_t at = 0;
+    str piece;
+    while (b && n && body_piece(from, &at, &piece)) {
+        str part = str_sub(piece, 0, n);
+        if (body_add(b, part))
+            body_drop(&b);
+        n -= part.n;
+    }
+    return b;
+}
+
+/* The header block goes apart: it is edited at the end, long after the body has left. */
+static err split_head(struct tx *t)
+{
+    size_t n = (size_t)t->scan.body_at;
+    t->head = copy_head(t->body, n);
+    return t->head ? body_splice_head(t->body, n, S("")) : E_NOMEM;
+}
+
+static err flush_chunk(struct tx *t) YIELDS
+{
+    struct spool_group g;
+    spool_group_init(&g);
+    struct body *piece = t->body;
+    t->body = body_new();
+    err e = t->body ? spool_group_chunk(&g, t->env.id, t->chunks, piece) : E_NOMEM;
+    t->chunks++; /* also when it fails: its fate is unknown then, and spool_forget must be told */
+    if (!e)
+        e = spool_put(intake_rooms.spool, &g);
+    spool_group_free(&g);
+    body_drop(&piece);
+    return e;
+}
+
+/* After a step: limits, and room for the next one. */
+static void settle(struct tx *t) YIELDS
+{
+    const struct conf *c = t->conf;
+    uint64_t head = t->scan.head_done ? t->scan.body_at : t->scan.size;
+    if (t->scan.size > (uint64_t)c->limits_message_size)
+        give_up(t, TROUBLE_SIZE, E_LIMIT);
+    else if (head > (uint64_t)c->limits_header_size)
+        give_up(t, TROUBLE_HEAD, E_LIMIT);
+    if (t->trouble || !t->scan.head_done || t->scan.done)
+        return;
+    uint64_t kept = body_size(t->body) - (t->head ? 0 : t->scan.body_at);
+    if (kept <= SPOOL_CHUNK - FEED)
+        return;
+    err e = t->head ? OK : split_head(t);
+    e = e ? e : flush_chunk(t);
+    if (e)
+        give_up(t, TROUBLE_KEEP, e);
+}
+
+size_t tx_feed(struct tx *t, str wire)
+{
+    size_t used = 0;
+    while (used < wire.n && !t->scan.done) {
+        str rest = str_skip(wire, used);
+        if (t->trouble) {
+            used += discard(t, rest);
+            continue;
+        }
+        used += take(t, rest);
+        settle(t);
+    }
+    return used;
+}
+
+static bool size_reply(struct tx *t, struct reply *r)
+{
+    switch (t->trouble) {
+    case TROUBLE_SIZE:
+        reply_set(r, 552, "5.3.4", "Message size exceeds fixed maximum of %lld octets",
+                  (long long)t->conf->limits_message_size);
+        return false;
+    case TROUBLE_HEAD:
+        reply_set(r, 552, "5.3.4", "Header of the message exceeds fixed maximum of %lld octets",
+                  (long long)t->conf->limits_header_size);
+        return false;
+    case TROUBLE_KEEP:
+        reply_trouble(r, t->failed);
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool tx_body_ok(struct tx *t, struct reply *r)
+{
+    bool binary = t->env.body == BODY_BINARYMIME;
+    unsigned f = t->scan.flags;
+    if (!size_reply(t, r))
+        return false;
+    if (!binary && (f & (DATA_BARE | DATA_NUL))) {
+        reply_set(r, 554, "5.6.11", "%s in message", f & DATA_BARE ? "Bare CR or LF" : "NUL");
+        return false;
+    }
+    if (!binary && (f & DATA_LONG_LINE)) {
+        reply_set(r, 554, "5.6.0", "Line of more than %lld octets in message", (long long)t->conf->limits_line_length);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,231 @@
+/*
+ * The end of a message: last checks, trace (RFC 5321 4.4, RFC 3848), stable storage, queue. The 250 is made
+ * here and nowhere else, behind spool_put.
+ */
+#include "intake/internal.h"
+#include "base/cleanup.h"
+#include "wire/head.h"
+
+/* The header block in one piece: a view of the body's first piece, or put together in `mem`. */
+static bool head_view(const struct body *b, size_t n, struct buf *mem, str *ret)
+{
+    size_t at = 0;
+    str piece = S("");
+    if (!n || !body_piece(b, &at, &piece) || piece.n >= n) {
+        *ret = str_sub(piece, 0, n);
+        return true;
+    }
+    do {
+        buf_add(mem, str_sub(piece, 0, n - mem->n));
+    } while (mem->n < n && body_piece(b, &at, &piece));
+    *ret = buf_str(mem);
+    return !mem->e;
+}
+
+static bool has_bare(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!s.p[i] || (s.p[i] == '\r' && !(i + 1 < s.n && s.p[i + 1] == '\n')) ||
+            (s.p[i] == '\n' && !(i && s.p[i - 1] == '\r')))
+            return true;
+    return false;
+}
+
+static bool check_head(struct tx *t, str head, const struct head_facts *f, struct reply *r)
+{
+    /* RFC 3030 3: only the body of a BINARYMIME message is binary. */
+    if ((t->scan.flags & (DATA_BARE | DATA_NUL)) && has_bare(head)) {
+        reply_set(r, 554, "5.6.11", "Bare CR, LF or NUL in the header");
+        return false;
+    }
+    if (f->received > (unsigned)t->conf->limits_hops || f->own > OWN_HOPS) {
+        reply_set(r, 554, "5.4.6", "Too many hops: mail loop");
+        return false;
+    }
+    return true;
+}
+
+static err add_received(struct buf *out, const struct tx *t)
+{
+    const struct source *s = t->source;
+    char id[32];
+    struct buf id_text;
+    buf_init_fixed(&id_text, id, sizeof id);
+    rt_id_text(&id_text, t->env.id);
+    const struct head_received h = {
+        .helo = s->helo,
+        .rdns = s->client_name,
+        .ip = s->client.ip.v ? &s->client.ip : NULL,
+        .port = 0,
+        .by = t->conf->hostname,
+        .esmtp = s->esmtp,
+        .lmtp = s->lmtp,
+        .tls = s->tls.n != 0,
+        .auth = s->authenticated,
+        .utf8 = t->env.flags & ENV_SMTPUTF8,
+        .tls_info = s->tls,
+        .local_user = s->socket ? s->user : S(""),
+        .id = buf_str(&id_text),
+        .rcpt = t->accepted == 1 ? t->only : S(""),
+        .unix_s = t->env.arrived_ms / 1000,
+    };
+    return head_received(out, &h);
+}
+
+static void add_flags(struct tx *t)
+{
+    static const struct {
+        unsigned scan, env;
+    } map[] = {{DATA_DOT_LINE, ENV_DOT_LINE},   {DATA_8BIT_BODY, ENV_8BIT_BODY}, {DATA_8BIT_HEAD, ENV_8BIT_HEAD},
+               {DATA_BARE_CR, ENV_BARE_EOL},    {DATA_BARE_LF, ENV_BARE_EOL},    {DATA_NUL, ENV_NUL},
+               {DATA_UNENDED, ENV_NO_FINAL_EOL}};
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
+        if (t->scan.flags & map[i].scan)
+            t->env.flags |= map[i].env;
+    if (t->scan.longest > 998)
+        t->env.flags |= ENV_LONG_LINE;
+}
+
+/* For people: without folds, bounded. */
+static str keep_message_id(struct tx *t, str raw)
+{
+    char mem[256];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    if (raw.n)
+        head_unfold(&text, str_sub(raw, 0, sizeof mem));
+    return text.n ? arena_str(&t->arena, buf_str(&text)) : S("");
+}
+
+/* Octets of the header block among those received. */
+static size_t head_octets(const struct tx *t)
+{
+    return t->scan.head_done ? (size_t)t->scan.body_at : (size_t)t->scan.size;
+}
+
+/* What goes before the message: the trace and, for submissions, the fields repaired. */
+static err new_head(const struct tx *t, str fields, const struct head_facts *f, struct buf *out)
+{
+    err e = add_received(out, t);
+    if (!e && t->source->submitted)
+        head_repair(out, fields, f, t);
+    if (f->none)
+        buf_add(out, S("\r\n")); /* the first line is no field and must not become one */
+    return e ? e : out->e;
+}
+
+/* Edits the header block where it lies and puts the sizes into the envelope. `block` is what was received of it. */
+static err put_head(struct tx *t, str block, const struct head_facts *f)
+{
+    AUTO_BUF out = {0};
+    buf_init(&out, block.n + 16384);
+    str fields = f->none ? S("") : block;
+    size_t replaced = t->source->submitted ? fields.n : 0;
+    err e = new_head(t, fields, f, &out);
+    t->env.head_size = (uint32_t)(out.n + fields.n - replaced);
+    t->env.body_size = t->scan.size - fields.n;
+    if (t->chunks) { /* the block lies apart: all of it goes before the tail */
+        buf_add(&out, str_skip(block, replaced));
+        replaced = 0;
+    }
+    e = e ? e : out.e;
+    return e ? e : body_splice_head(t->body, replaced, buf_str(&out));
+}
+
+static bool edit_head(struct tx *t, struct reply *r)
+{
+    size_t n = head_octets(t);
+    AUTO_BUF mem = {0};
+    buf_init(&mem, n + 1);
+    str block;
+    struct head_facts f;
+    if (!head_view(t->head ? t->head : t->body, n, &mem, &block)) {
+        reply_trouble(r, E_NOMEM);
+        return false;
+    }
+    head_look(block, t->conf->hostname, &f);
+    if (!check_head(t, block, &f, r))
+        return false;
+    t->env.hops = (uint8_t)(f.received < 255 ? f.received : 255);
+    t->env.message_id = keep_message_id(t, f.message_id);
+    err e = put_head(t, block, &f);
+    if (e)
+        reply_trouble(r, E_NOMEM);
+    return e == OK;
+}
+
+static void set_times(struct tx *t)
+{
+    int64_t life = t->env.sender.n ? t->conf->queue_lifetime : t->conf->queue_report_lifetime;
+    t->env.arrived_ms = rt_wall_ms();
+    t->env.expires_ms = t->env.arrived_ms + life / RT_MS;
+}
+
+/* Durable, then queued: a message that the queue cannot hold now is taken up by the next start. */
+static err store(struct tx *t) YIELDS
+{
+    struct spool_group g;
+    spool_group_init(&g);
+    err e = spool_group_message(&g, &t->env, t->body, t->chunks);
+    if (!e)
+        e = spool_put(intake_rooms.spool, &g);
+    spool_group_free(&g);
+    if (!e) {
+        t->chunks = 0; /* they belong to the message now */
+        queue_accept(intake_rooms.queue, &t->env, t->body);
+    }
+    return e;
+}
+
+static void log_accepted(const struct tx *t)
+{
+    const struct envelope *e = &t->env;
+    rt_log(EV_accepted, log_id(e->id), log_num((int64_t)t->source->session), log_str(e->client), log_str(e->helo),
+           log_str(e->sender), log_str(e->to[0].address), log_num((int64_t)(e->head_size + e->body_size)),
+           log_str(e->message_id),
+           log_c(head_with(t->source->esmtp, t->source->lmtp, t->source->tls.n != 0, t->source->authenticated,
+                           e->flags & ENV_SMTPUTF8)));
+    for (uint32_t i = 0; i < e->nto; i++)
+        if (e->to[i].list.n)
+            rt_log(EV_expanded, log_id(e->id), log_str(e->to[i].list), log_str(e->to[i].address));
+    metric_add(M_bytes_in, (int64_t)(e->head_size + e->body_size));
+}
+
+/* BDAT may leave the last line open; only BINARYMIME means it (RFC 3030 3). */
+static err end_line(struct tx *t)
+{
+    if (!(t->scan.flags & DATA_UNENDED) || t->env.body == BODY_BINARYMIME)
+        return OK;
+    t->scan.flags &= ~(unsigned)DATA_UNENDED;
+    t->scan.size += 2;
+    return body_add(t->body, S("\r\n"));
+}
+
+bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
+{
+    data_in_end(&t->scan);
+    if (!tx_body_ok(t, r))
+        return false;
+    set_times(t);
+    err e = end_line(t);
+    if (e) {
+        reply_trouble(r, e);
+        return false;
+    }
+    if (!edit_head(t, r))
+        return false;
+    add_flags(t);
+    e = store(t);
+    if (e) {
+        reply_trouble(r, e);
+        return false;
+    }
+    log_accepted(t);
+    char mem[32];
+    struct buf id;
+    buf_init_fixed(&id, mem, sizeof mem);
+    rt_id_text(&id, t->env.id);
+    *ret_id = t->env.id;
+    reply_set(r, 250, "2.0.0", "Ok: queued as " STR_FMT, STR_ARG(buf_str(&id)));
+    return true;
+}

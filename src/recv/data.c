@@ -1,0 +1,134 @@
+/* The message: DATA (RFC 5321 4.1.1.4), BDAT (RFC 3030), and an answer for each recipient in LMTP (RFC 2033 4.2). */
+#include "recv/internal.h"
+
+/* Octets up to the end that the dot marks, or up to `left` of a chunk (*left counts down). False: the
+ * connection failed. */
+static bool feed(struct session *s, uint64_t *left, rt_time until)
+{
+    struct data_in *scan = &s->tx.scan;
+    while (left ? *left > 0 : !scan->done) {
+        str in;
+        rt_time at = session_deadline(s, s->conf->limits_data_time);
+        s->c->deadline = at < until ? at : until;
+        if (conn_peek(s->c, &in) != OK)
+            return false;
+        size_t n = tx_feed(&s->tx, left && *left < in.n ? str_sub(in, 0, (size_t)*left) : in);
+        conn_took(s->c, n);
+        if (left)
+            *left -= n;
+    }
+    return true;
+}
+
+/* Octets of a chunk that nobody wants (RFC 3030 2: accepted and thrown away before the answer). */
+static bool skip_chunk(struct session *s, uint64_t left)
+{
+    rt_time until = session_deadline(s, s->conf->limits_message_time);
+    while (left) {
+        str in;
+        rt_time at = session_deadline(s, s->conf->limits_data_time);
+        s->c->deadline = at < until ? at : until;
+        if (conn_peek(s->c, &in) != OK)
+            return false;
+        size_t n = in.n < left ? in.n : (size_t)left;
+        conn_took(s->c, n);
+        left -= n;
+    }
+    return true;
+}
+
+static void log_rejected(struct session *s, const struct reply *r)
+{
+    char mem[REPLY_LINE_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    reply_print_line(&text, r);
+    rt_log(EV_rejected, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(s->tx.env.sender),
+           log_str(buf_str(&text)));
+}
+
+/* The end of the message, and of the transaction whatever the answer. */
+static void finish(struct session *s, struct reply *r)
+{
+    uint64_t id;
+    bool ok = tx_commit(&s->tx, r, &id);
+    if (ok) {
+        s->messages++;
+        s->idle = 0;
+    } else {
+        log_rejected(s, r);
+    }
+    uint32_t answers = is_lmtp(s) ? s->tx.accepted : 1;
+    session_end_tx(s);
+    for (; answers; answers--)
+        session_say(s, r);
+    r->code = 0; /* said */
+}
+
+void do_data(struct session *s, const struct cmd *c, struct reply *r)
+{
+    (void)c;
+    if (s->tx.env.body == BODY_BINARYMIME) {
+        reply_set_str(r, 503, "5.5.1", S("BODY=BINARYMIME needs BDAT"));
+        return;
+    }
+    if (!tx_body_begin(&s->tx, DATA_DOT, r))
+        return;
+    reply_set_str(r, 354, "", S("End data with <CR><LF>.<CR><LF>"));
+    session_say(s, r);
+    r->code = 0;
+    if (feed(s, NULL, session_deadline(s, s->conf->limits_message_time)))
+        finish(s, r);
+}
+
+/* A chunk that cannot be skipped or is not worth it: nothing behind it can be understood. */
+static void close_on(struct session *s, const char *why)
+{
+    s->why = why;
+    s->closing = true;
+}
+
+/* Where a chunk may come, and whom for. False: *r says why not. */
+static bool chunk_begins(struct session *s, struct reply *r)
+{
+    switch (s->state) {
+    case STATE_BDAT:
+        return true;
+    case STATE_MAIL:
+        return tx_body_begin(&s->tx, DATA_CHUNK, r);
+    default:
+        reply_set_str(r, 503, "5.5.1", S("Send MAIL and RCPT first"));
+        return false;
+    }
+}
+
+void do_bdat(struct session *s, const struct cmd *c, struct reply *r)
+{
+    uint64_t size, left;
+    bool last, begun = s->state == STATE_BDAT;
+    uint64_t most = 2 * (uint64_t)s->conf->limits_message_size + SPOOL_CHUNK;
+    enum fault f = cmd_bdat(c->args, most, &size, &last);
+    if (f) { /* how many octets follow is not known, or more than anybody would send */
+        fault_reply(r, f, false);
+        close_on(s, "bad BDAT");
+        return;
+    }
+    if (!chunk_begins(s, r)) {
+        (void)skip_chunk(s, size);
+        return;
+    }
+    if (!begun)
+        s->tx_until = session_deadline(s, s->conf->limits_message_time);
+    s->state = STATE_BDAT;
+    left = size;
+    if (!feed(s, &left, s->tx_until))
+        return;
+    if (last) {
+        finish(s, r);
+    } else if (tx_body_ok(&s->tx, r)) {
+        reply_set(r, 250, "2.0.0", "%llu octets received", (unsigned long long)size);
+    } else {
+        log_rejected(s, r);
+        session_end_tx(s); /* further chunks find no transaction */
+    }
+}

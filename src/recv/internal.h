@@ -1,0 +1,95 @@
+/* A session and what its handlers share. */
+#ifndef RECV_INTERNAL_H
+#define RECV_INTERNAL_H
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "intake/intake.h"
+#include "recv/recv.h"
+
+struct recv_listener {
+    int refs;
+    struct recv_listener_config c;
+    str title;
+};
+
+/* conf_listener.tls: places of the words in keys.def. */
+enum { RECV_TLS_STARTTLS, RECV_TLS_IMPLICIT, RECV_TLS_NONE };
+
+enum state { STATE_GREET = 1, STATE_READY = 2, STATE_MAIL = 4, STATE_BDAT = 8 };
+
+enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_SYNC = 4, CMD_IDLE = 8, CMD_HIDDEN = 16 };
+enum protocols { PROTO_SMTP = 1, PROTO_LMTP = 2, PROTO_BOTH = 3 };
+
+/* Everything that a connection owns besides its buffers and its stack: some 1.5 KiB while idle. */
+struct session {
+    struct conn *c;
+    struct recv_listener *l;
+    struct conf *conf; /* the generation in force; taken anew by each MAIL */
+    struct tx tx;
+    struct source src;
+    struct arena names; /* client name, HELO, TLS: until the next greeting */
+    char client_text[IP_TEXT_MAX + 1];
+    uint8_t state;    /* enum state */
+    bool closing;     /* after this answer the session ends */
+    bool skipping;    /* a line without CRLF was answered: the rest up to a CRLF belongs to it */
+    bool named;       /* the reverse name was looked up */
+    const char *why;  /* of its end, for the log; static */
+    rt_time until;    /* end of the session time */
+    rt_time tx_until; /* end of the message time, between chunks */
+    uint32_t errors, unknown, idle, messages;
+};
+
+struct command {
+    str verb;
+    uint8_t protocols, states, flags;
+    void (*run)(struct session *s, const struct cmd *c, struct reply *r);
+    const char *syntax, *rfc;
+};
+extern const struct command commands[];
+extern const size_t ncommands;
+const struct command *command_find(const struct session *s, str verb);
+
+/* ---- session.c ---- */
+
+static inline bool is_lmtp(const struct session *s) { return s->l->c.kind == RECV_LMTP; }
+str session_hostname(const struct session *s);
+rt_time session_deadline(const struct session *s, rt_time span);
+/* Prints an answer; the connection flushes it when it has to wait. */
+void session_say(struct session *s, const struct reply *r) YIELDS;
+/* Ends the transaction, whatever it was; READY or GREET follows. */
+void session_end_tx(struct session *s);
+/* As after a new connection (TLS, XCLIENT): nothing that was said before counts. */
+void session_forget(struct session *s);
+/* Address and trust from c->peer, c->local. */
+void session_client(struct session *s);
+void session_trust(struct session *s);
+void session_greet(struct session *s) YIELDS;
+void session_log_refused(struct session *s, str command, const struct reply *r);
+
+/* ---- handlers ---- */
+
+#define CMD(verb, protocols, states, flags, handler, ...)                                                              \
+    void handler(struct session *s, const struct cmd *c, struct reply *r);
+#include "recv/cmds.def"
+#undef CMD
+
+/* TLS handshake, on request or at once. False: the connection is of no more use. */
+bool session_tls(struct session *s) YIELDS;
+bool can_tls(const struct session *s);
+bool can_xclient(const struct session *s);
+
+/* ---- gate.c: connections by address, over all loops ---- */
+
+enum gate_result { GATE_OK, GATE_FULL, GATE_MANY, GATE_FAST };
+enum gate_result gate_enter(const struct conf *c, const struct ip *ip);
+void gate_leave(const struct conf *c, const struct ip *ip);
+
+static inline bool nets_have(const struct conf_nets *n, const struct ip *ip)
+{
+    for (size_t i = 0; i < n->n; i++)
+        if (ip_net_has(&n->v[i], ip))
+            return true;
+    return false;
+}
+
+#endif

@@ -1,0 +1,311 @@
+/*
+ * The loop of a session: a line, its row of the table, the gate, the handler, the answer. One exit. Answers are
+ * gathered by the connection and leave when there is no more input to work on, which is all that PIPELINING
+ * (RFC 2920) asks of a server.
+ */
+#include "recv/internal.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+enum { NAMES_CHUNK = 256, NAMES_MAX = 64 * 1024 };
+#define FAREWELL_TIME (5 * RT_S)
+
+static uint64_t last_session;
+
+str session_hostname(const struct session *s)
+{
+    const struct conf_listener *l = s->l->c.conf_listener;
+    return l && l->hostname.n ? l->hostname : s->conf->hostname;
+}
+
+rt_time session_deadline(const struct session *s, rt_time span)
+{
+    rt_time at = rt_after(span);
+    return at < s->until ? at : s->until;
+}
+
+void session_say(struct session *s, const struct reply *r)
+{
+    char mem[1600];
+    struct buf out;
+    buf_init_fixed(&out, mem, sizeof mem);
+    reply_print(&out, r);
+    conn_write(s->c, buf_str(&out));
+}
+
+void session_end_tx(struct session *s)
+{
+    if (s->tx.open)
+        fiber_shield(false);
+    tx_reset(&s->tx);
+    if (s->state != STATE_GREET)
+        s->state = STATE_READY;
+}
+
+void session_log_refused(struct session *s, str command, const struct reply *r)
+{
+    char mem[REPLY_LINE_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    reply_print_line(&text, r);
+    rt_log(EV_refused, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(str_sub(command, 0, 200)),
+           log_str(buf_str(&text)));
+}
+
+/* ---- the client ------------------------------------------------------------------------------------- */
+
+/* A local socket: the kernel says who it is. */
+static void local_client(struct session *s)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    s->src.socket = true;
+    s->src.client_text = S("local");
+    if (getsockopt(s->c->io.fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0) {
+        s->src.user = arena_printf(&s->names, "uid %u", (unsigned)who.uid);
+        s->src.submitted = true;
+    }
+}
+
+void session_trust(struct session *s)
+{
+    struct source *src = &s->src;
+    switch (s->l->c.kind) {
+    case RECV_LOCAL:
+        src->may_relay = src->user.n && s->conf->local_senders;
+        break;
+    case RECV_LMTP:
+        src->may_relay = false;
+        break;
+    case RECV_SUBMISSION:
+        src->may_relay = src->submitted = src->authenticated;
+        break;
+    default:
+        src->may_relay = src->authenticated || nets_have(&s->conf->relay_from, &src->client.ip);
+    }
+}
+
+void session_client(struct session *s)
+{
+    struct source *src = &s->src;
+    if (s->l->c.kind == RECV_LOCAL) {
+        local_client(s);
+    } else {
+        (void)ip_from_sockaddr((const struct sockaddr *)&s->c->peer, sizeof s->c->peer, &src->client);
+        (void)ip_from_sockaddr((const struct sockaddr *)&s->c->local, sizeof s->c->local, &src->local);
+        struct buf text;
+        buf_init_fixed(&text, s->client_text, sizeof s->client_text);
+        ip_print(&text, &src->client.ip);
+        src->client_text = text.n ? buf_str(&text) : S("unknown");
+    }
+    session_trust(s);
+}
+
+void session_forget(struct session *s)
+{
+    session_end_tx(s);
+    s->state = STATE_GREET;
+    uint64_t id = s->src.session;
+    arena_reset(&s->names);
+    s->src = (struct source){.session = id, .tenant = s->l->c.tenant, .lmtp = is_lmtp(s)};
+    s->named = false;
+    session_client(s);
+}
+
+void session_greet(struct session *s)
+{
+    struct reply r = {0};
+    reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
+    session_say(s, &r);
+}
+
+/* ---- the gate ----------------------------------------------------------------------------------------- */
+
+static const char *bad_sequence(const struct session *s)
+{
+    switch (s->state) {
+    case STATE_GREET:
+        return is_lmtp(s) ? "Send LHLO first" : "Send EHLO or HELO first";
+    case STATE_READY:
+        return "Send MAIL first";
+    case STATE_BDAT:
+        return "Not between BDAT chunks";
+    default:
+        return "Not within a mail transaction";
+    }
+}
+
+static bool gate(struct session *s, const struct command *cmd, const struct cmd *c, struct reply *r)
+{
+    if (cmd->flags & CMD_IDLE && ++s->idle > (uint32_t)s->conf->limits_commands) {
+        reply_set_str(r, 421, "4.7.0", S("Too many commands without a message"));
+        s->why = "too many commands";
+        s->closing = true;
+        return false;
+    }
+    if (!(cmd->states & s->state)) {
+        reply_set(r, 503, "5.5.1", "%s", bad_sequence(s));
+        return false;
+    }
+    if ((cmd->flags & CMD_NOARG && c->args.n) || (cmd->flags & CMD_ARG && !c->args.n)) {
+        fault_reply(r, c->args.n ? FAULT_ARG : FAULT_NO_ARG, false);
+        return false;
+    }
+    return true;
+}
+
+static bool is_rcpt(const struct command *cmd) { return cmd && cmd->run == do_rcpt; }
+
+/* Counts what went wrong; turns one error too many into the end. */
+static void count_refusal(struct session *s, const struct command *cmd, struct reply *r)
+{
+    if (is_rcpt(cmd) && (r->code == 550 || r->code == 452)) {
+        if (++s->unknown > (uint32_t)s->conf->limits_unknown_recipients && r->code == 550) {
+            reply_set_str(r, 421, "4.7.0", S("Too many refused recipients"));
+            s->why = "too many refused recipients";
+            s->closing = true;
+        }
+        return;
+    }
+    if (r->code >= 500 && ++s->errors > (uint32_t)s->conf->limits_errors) {
+        reply_set_str(r, 421, "4.7.0", S("Too many errors"));
+        s->why = "too many errors";
+        s->closing = true;
+    }
+}
+
+static void answer(struct session *s, const struct command *cmd, str line, struct reply *r)
+{
+    if (r->code == 0)
+        return;
+    if (r->code >= 400) {
+        session_log_refused(s, line, r);
+        count_refusal(s, cmd, r);
+    }
+    session_say(s, r);
+}
+
+static void do_line(struct session *s, str line)
+{
+    struct reply r = {0};
+    struct cmd c = {0};
+    const struct command *cmd = NULL;
+    char mem[200]; /* the line itself does not outlive the handler */
+    str said = str_sub(line, 0, sizeof mem);
+    memcpy(mem, said.p, said.n);
+    enum fault f = cmd_parse(line, &c);
+    if (!f && !(cmd = command_find(s, c.verb)))
+        f = FAULT_VERB;
+    if (f)
+        fault_reply(&r, f, false);
+    else if (gate(s, cmd, &c, &r))
+        cmd->run(s, &c, &r);
+    answer(s, cmd, str_mem(mem, said.n), &r);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------ */
+
+/* One line answered. RFC 5321 2.3.8: only CRLF ends a line; what came in with a bare LF is answered once, and the
+ * rest of the line is not taken for commands. */
+static bool step(struct session *s)
+{
+    str line;
+    bool crlf = true;
+    s->c->deadline = session_deadline(s, s->conf->limits_idle_time);
+    err e = conn_readline(s->c, (size_t)s->conf->limits_command_length, &line, &crlf);
+    bool broken = e == E_LINE_LENGTH && s->c->e == OK;
+    if (e && !broken)
+        return false;
+    bool skip = s->skipping;
+    s->skipping = !broken && !crlf;
+    if (skip || broken || !crlf) {
+        struct reply r = {0};
+        if (!skip) {
+            reply_set_str(&r, 500, "5.5.2", broken ? S("Line too long") : S("Lines must end in CRLF"));
+            answer(s, NULL, broken ? S("(long line)") : line, &r);
+        }
+        return !s->closing;
+    }
+    do_line(s, line);
+    return !s->closing && s->c->e == OK;
+}
+
+/* A last word where the peer can still hear it. */
+static void farewell(struct session *s)
+{
+    struct reply r = {0};
+    if (s->closing || s->c->e == OK)
+        return;
+    switch (s->c->e) {
+    case E_TIMEOUT:
+        s->why = "timeout";
+        reply_set(&r, 421, "4.4.2", STR_FMT " timeout, closing connection", STR_ARG(session_hostname(s)));
+        break;
+    case E_CANCELLED:
+        s->why = "shutdown";
+        reply_set(&r, 421, "4.3.2", STR_FMT " shutting down, try again later", STR_ARG(session_hostname(s)));
+        break;
+    case E_LINE_LENGTH:
+        s->why = "endless line";
+        return;
+    default:
+        s->why = s->c->e == E_CLOSED && s->state != STATE_MAIL && s->state != STATE_BDAT ? "closed" : err_text(s->c->e);
+        return;
+    }
+    if (conn_resume(s->c) == OK)
+        session_say(s, &r);
+}
+
+static void session_end(struct session *s)
+{
+    fiber_shield(true); /* a cancelled fiber may still say goodbye, for a short time */
+    farewell(s);
+    tx_reset(&s->tx);
+    s->c->deadline = rt_after(FAREWELL_TIME);
+    conn_end(s->c);
+    rt_log(EV_disconnect, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_c(s->why),
+           log_num(s->messages));
+    metric_add(M_connections, -1);
+    arena_free(&s->names);
+    conf_drop(&s->conf);
+    free(s);
+    fiber_shield(false);
+}
+
+static bool session_begin(struct session *s, struct conn *c, struct recv_listener *l)
+{
+    s->c = c;
+    s->l = l;
+    s->conf = intake_conf();
+    s->state = STATE_GREET;
+    s->why = "quit";
+    s->until = rt_after(s->conf->limits_session_time);
+    tx_init(&s->tx);
+    arena_init(&s->names, NAMES_CHUNK, NAMES_MAX);
+    s->src = (struct source){.tenant = l->c.tenant, .lmtp = is_lmtp(s)};
+    s->src.session = __atomic_add_fetch(&last_session, 1, __ATOMIC_RELAXED);
+    session_client(s);
+    metric_add(M_connections, 1);
+    rt_log(EV_connect, log_num((int64_t)s->src.session), log_str(l->title), log_str(s->src.client_text));
+    bool implicit = l->c.tls && l->c.conf_listener && l->c.conf_listener->tls == RECV_TLS_IMPLICIT;
+    return !implicit || session_tls(s);
+}
+
+void recv_session(struct conn *c, struct recv_listener *l)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s) {
+        c->deadline = rt_after(FAREWELL_TIME);
+        conn_write(c, S("421 4.3.2 Out of memory, try again later\r\n"));
+        conn_end(c);
+        return;
+    }
+    if (session_begin(s, c, l)) {
+        session_greet(s);
+        while (step(s))
+            continue;
+    }
+    session_end(s);
+}
