@@ -89,8 +89,8 @@ def run(*args, stdin=None, seconds=60, ok=(0,), env=None, cwd=None):
 class Folder:
     """A temporary folder that every user may enter (servers drop their privileges)."""
 
-    def __init__(self, name="postrider-test-"):
-        self.path = tempfile.mkdtemp(prefix=name)
+    def __init__(self, name="postrider-test-", where=None):
+        self.path = tempfile.mkdtemp(prefix=name, dir=where)
         os.chmod(self.path, 0o755)
 
     def file(self, name, text=None, mode=0o644):

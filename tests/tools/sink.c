@@ -1,9 +1,9 @@
 /*
  * The counting sink: takes mail as fast as a simple epoll loop can and forgets it. With --ledger each
  * arrival is compared with what gen made and written down: lines of
- *   A seq attempt ok|bad rcpt,rcpt,...      taken with 250 (one line per transaction)
- *   D seq attempt ok|bad rcpt,...           whole text came, connection dropped before the reply
- *   X - - bad rcpt,...                      text without a readable X-Load header
+ *   A seq attempt ok|bad rcpt,rcpt,... time    taken with 250 (one line per transaction; monotonic seconds)
+ *   D seq attempt ok|bad rcpt,... time         whole text came, connection dropped before the reply
+ *   X - - bad rcpt,... time                    text without a readable X-Load header
  */
 #include "sink.h"
 #include "load.h"
@@ -101,14 +101,14 @@ static void note_arrival(struct loop *l, struct conn *c, char how, bool stuffed)
     buf_clear(&l->lines);
     str names = buf_str(&c->names);
     if (!load_find(text, &m, &at)) {
-        buf_printf(&l->lines, "X - - bad " STR_FMT "\n", STR_ARG(names));
+        buf_printf(&l->lines, "X - - bad " STR_FMT " %.6f\n", STR_ARG(names), now_s());
         atomic_fetch_add(&bad, 1);
     } else {
         bool ok = load_same(text, at, &m, &l->scratch);
         if (!ok)
             atomic_fetch_add(&bad, 1);
-        buf_printf(&l->lines, "%c %llu %u %s " STR_FMT "\n", how, (unsigned long long)m.seq, m.attempt,
-                   ok ? "ok" : "bad", STR_ARG(names));
+        buf_printf(&l->lines, "%c %llu %u %s " STR_FMT " %.6f\n", how, (unsigned long long)m.seq, m.attempt,
+                   ok ? "ok" : "bad", STR_ARG(names), now_s());
     }
     pthread_mutex_lock(&ledger_lock);
     fwrite(l->lines.p, 1, l->lines.n, ledger);
