@@ -20,13 +20,13 @@
 struct tls_session;
 struct conn {
     struct io io;
-    struct tls_session *tls;      /* NULL: in clear */
-    rt_time deadline;             /* absolute; set by the owner for each state; RT_NEVER at first */
-    err e;                        /* first error: E_CLOSED (peer ended), E_TIMEOUT, E_CANCELLED, E_RESET, E_TLS ... */
+    struct tls_session *tls; /* NULL: in clear */
+    rt_time deadline;        /* absolute; set by the owner for each state; RT_NEVER at first */
+    err e;                   /* first error: E_CLOSED (peer ended), E_TIMEOUT, E_CANCELLED, E_RESET, E_TLS ... */
     struct sockaddr_storage peer, local;
-    char *in;                     /* (private) what was read and not yet taken: in[in_at .. in_n) */
+    char *in; /* (private) what was read and not yet taken: in[in_at .. in_n) */
     size_t in_at, in_n, in_cap;
-    char *out;                    /* (private) what is to be written: out[out_at .. out_n) */
+    char *out; /* (private) what is to be written: out[out_at .. out_n) */
     size_t out_at, out_n, out_cap;
     uint64_t bytes_in, bytes_out; /* of the stream, TLS taken off */
     bool writing, cut;            /* (private) a write sleeps; a write ended in the middle of the caller's pieces */
@@ -34,7 +34,7 @@ struct conn {
 
 /* Takes a connected descriptor of the current loop; owned (closed) from here on, also on failure. */
 err conn_init(struct conn *c, int fd, const struct sockaddr_storage *peer);
-void conn_close(struct conn *c);                   /* at once: no flush, no close_notify */
+void conn_close(struct conn *c); /* at once: no flush, no close_notify */
 /* Flushes, sends close_notify in TLS, closes. Bounded by the deadline. */
 void conn_end(struct conn *c) YIELDS;
 /* After E_TIMEOUT or E_CANCELLED: forgets the error, so that a farewell (421) can be written; the owner sets a
@@ -62,7 +62,7 @@ bool conn_readable(struct conn *c);
 
 /* Buffers, and writes when 16 KiB are gathered. */
 err conn_write(struct conn *c, str s) YIELDS;
-err conn_writev(struct conn *c, const struct iovec *v, int nv) YIELDS;   /* large pieces go out without a copy */
+err conn_writev(struct conn *c, const struct iovec *v, int nv) YIELDS; /* large pieces go out without a copy */
 err conn_printf(struct conn *c, const char *fmt, ...) YIELDS __attribute__((format(printf, 2, 3)));
 err conn_flush(struct conn *c) YIELDS;
 
@@ -71,13 +71,13 @@ err conn_flush(struct conn *c) YIELDS;
 /* The identities (certificate chain and key) of one listener generation, chosen by server name (SNI); immutable,
  * shared by all loops, counted. Sessions resume across loops, listeners and reloads of one process. */
 struct tls_server;
-struct ssl_ctx_st;                    /* OpenSSL's SSL_CTX */
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 struct tls_server_config {
-    const char *const *cert_pem;      /* chains in PEM, one text each; the first is the default ... */
-    const char *const *key_pem;       /* ... with their keys */
+    const char *const *cert_pem; /* chains in PEM, one text each; the first is the default ... */
+    const char *const *key_pem;  /* ... with their keys */
     size_t n;
-    int min_version;                  /* 0: TLS1_2_VERSION */
-    const char *ciphers;              /* TLS 1.2 list; NULL: ours */
+    int min_version;     /* 0: TLS1_2_VERSION */
+    const char *ciphers; /* TLS 1.2 list; NULL: ours */
     /* Puts the key of identity i into its SSL_CTX, which has the certificate; NULL: by key_pem. */
     err (*install_key)(void *arg, struct ssl_ctx_st *ctx, size_t i);
     void *arg;
@@ -93,11 +93,11 @@ err tls_self_signed(str hostname, struct buf *cert_pem, struct buf *key_pem);
  * Bounded by c->deadline. *ret_why (may be NULL) receives OpenSSL's reason for the log. */
 err tls_accept(struct conn *c, struct tls_server *s, struct buf *ret_why) YIELDS;
 
-enum tls_verify { TLS_ANY, TLS_VERIFY };            /* TLS_VERIFY: chain to the system's roots and `name` */
+enum tls_verify { TLS_ANY, TLS_VERIFY }; /* TLS_VERIFY: chain to the system's roots and `name` */
 struct tls_client_config {
     enum tls_verify verify;
-    str name;                         /* SNI and reference identity */
-    const char *ca_pem;               /* roots instead of the system's; NULL: the system's */
+    str name;           /* SNI and reference identity */
+    const char *ca_pem; /* roots instead of the system's; NULL: the system's */
 };
 /* E_TLS_NAME: the handshake went well but for the certificate. */
 err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why) YIELDS;
@@ -105,48 +105,52 @@ err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf 
 err tls_setup(void) BLOCKS;
 
 struct tls_info {
-    const char *version, *cipher;     /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; static */
+    const char *version, *cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; static */
     int bits;
     char sni[256];
     bool resumed, verified;
 };
-bool tls_info(const struct conn *c, struct tls_info *ret);     /* false in clear */
+bool tls_info(const struct conn *c, struct tls_info *ret); /* false in clear */
 
 /* ---- connecting out -------------------------------------------------------------------------------- */
 
-struct target {                       /* one address to try */
+struct target { /* one address to try */
     struct sockaddr_storage to;
-    struct sockaddr_storage from;     /* ss_family 0: the system chooses */
-    bool tls;                         /* implicit TLS, by the caller */
+    struct sockaddr_storage from; /* ss_family 0: the system chooses */
+    bool tls;                     /* implicit TLS, by the caller */
 };
 err net_connect(struct conn *c, const struct target *t, rt_time deadline) YIELDS;
 
 /* ---- DNS (libunbound behind a cache) ------------------------------------------------------------------ */
 
 struct dns_config {
-    const struct sockaddr_storage *servers;   /* none: /etc/resolv.conf as it was read at start (resolv_conf) */
+    const struct sockaddr_storage *servers; /* none: /etc/resolv.conf as it was read at start (resolv_conf) */
     size_t nservers;
-    bool validate;                    /* DNSSEC by the system's root anchor */
-    str resolv_conf, hosts;           /* contents */
-    rt_time timeout;                  /* for one question; 5 s */
+    bool validate;          /* DNSSEC by the system's root anchor */
+    str anchor;             /* contents of the root's trust anchor; empty: the system's file is read */
+    str resolv_conf, hosts; /* contents */
+    rt_time timeout;        /* for one question; 5 s */
 };
-/* Prepares this loop's resolver; a reload calls it again. */
+/* Prepares this loop's resolver, in a fiber; a reload calls it again: questions under way end with the old one.
+ * E_NOMEM, E_IO; E_SYNTAX: a server without an IP address, or a trust anchor that is none. */
 err dns_setup(const struct dns_config *c);
+void dns_end(void); /* this loop asks no more */
 
 enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 struct dns_record {
-    uint16_t preference;              /* MX */
-    str data;                         /* A: 4 octets, AAAA: 16, MX/PTR/CNAME: name in lower case without the last dot, TXT: joined strings, TLSA: rdata */
+    uint16_t preference; /* MX */
+    str data;            /* A: 4 octets, AAAA: 16, MX/PTR/CNAME: name in lower case without
+                          * the last dot (the root, as in a null MX: ""), TXT: joined strings, TLSA: rdata */
 };
 struct dns_answer {
     struct dns_record *v;
-    size_t n;                         /* at most 100 */
-    str canonical;                    /* the name at the end of the CNAMEs */
-    bool secure;                      /* validated (DNSSEC) */
+    size_t n;      /* at most 100 */
+    str canonical; /* the name at the end of the CNAMEs */
+    bool secure;   /* validated (DNSSEC) */
     uint32_t ttl;
 };
-/* OK with n > 0; E_DNS_NODATA (name exists), E_DNS_NONE (NXDOMAIN), E_DNS_TEMP (SERVFAIL, timeout), E_DNS_BOGUS, E_SYNTAX (not a
- * name). Names in UTF-8 are converted to A-labels first. The answer lives in `a`. */
+/* OK with n > 0; E_DNS_NODATA (name exists), E_DNS_NONE (NXDOMAIN), E_DNS_TEMP (SERVFAIL, timeout), E_DNS_BOGUS,
+ * E_SYNTAX (not a name). Names in UTF-8 are converted to A-labels first. The answer lives in `a`. */
 err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret) YIELDS;
 /* The reverse name of an address: validated forward-confirmed name, or E_DNS_*. */
 err dns_reverse(const struct sockaddr_storage *addr, struct arena *a, str *ret_name) YIELDS;

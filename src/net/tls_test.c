@@ -419,10 +419,8 @@ static void test_bad_files(void **state)
     const struct {
         const char *cert, *key, *why;
     } cases[] = {
-        {a.cert.p, b.key.p, "private key: key values mismatch"},
-        {"", a.key.p, "certificate: no start line"},
-        {a.key.p, a.key.p, "certificate: no start line"},
-        {a.cert.p, "", "private key: unsupported"},
+        {a.cert.p, b.key.p, "private key: key values mismatch"}, {"", a.key.p, "certificate: no start line"},
+        {a.key.p, a.key.p, "certificate: no start line"},        {a.cert.p, "", "private key: unsupported"},
         {a.cert.p, a.cert.p, "private key: unsupported"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
