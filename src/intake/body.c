@@ -10,7 +10,7 @@ enum { FEED = 16 * 1024 }; /* most octets taken in one step */
 bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
 {
     if (!t->accepted) {
-        if (t->refused)
+        if (t->refused && !t->source->lmtp) /* RFC 2033 4.2: 503 in LMTP */
             reply_set(r, 554, "5.5.1", "No valid recipients");
         else
             reply_set(r, 503, "5.5.1", "RCPT first");
@@ -144,7 +144,7 @@ size_t tx_feed(struct tx *t, str wire)
     return used;
 }
 
-static bool size_reply(struct tx *t, struct reply *r)
+bool tx_body_ok(struct tx *t, struct reply *r)
 {
     switch (t->trouble) {
     case TROUBLE_SIZE:
@@ -161,21 +161,4 @@ static bool size_reply(struct tx *t, struct reply *r)
     default:
         return true;
     }
-}
-
-bool tx_body_ok(struct tx *t, struct reply *r)
-{
-    bool binary = t->env.body == BODY_BINARYMIME;
-    unsigned f = t->scan.flags;
-    if (!size_reply(t, r))
-        return false;
-    if (!binary && (f & (DATA_BARE | DATA_NUL))) {
-        reply_set(r, 554, "5.6.11", "%s in message", f & DATA_BARE ? "Bare CR or LF" : "NUL");
-        return false;
-    }
-    if (!binary && (f & DATA_LONG_LINE)) {
-        reply_set(r, 554, "5.6.0", "Line of more than %lld octets in message", (long long)t->conf->limits_line_length);
-        return false;
-    }
-    return true;
 }

@@ -22,6 +22,23 @@ static bool head_view(const struct body *b, size_t n, struct buf *mem, str *ret)
     return !mem->e;
 }
 
+/* What may not be in a message that is not BINARYMIME (RFC 5321 2.3.8, 4.5.3.1.6; RFC 6152 2). */
+static bool check_text(struct tx *t, struct reply *r)
+{
+    unsigned f = t->scan.flags;
+    if (t->env.body == BODY_BINARYMIME)
+        return true;
+    if (f & (DATA_BARE | DATA_NUL)) {
+        reply_set(r, 554, "5.6.11", "%s in message", f & DATA_BARE ? "Bare CR or LF" : "NUL");
+        return false;
+    }
+    if (f & DATA_LONG_LINE) {
+        reply_set(r, 554, "5.6.0", "Line of more than %lld octets in message", (long long)t->conf->limits_line_length);
+        return false;
+    }
+    return true;
+}
+
 static bool has_bare(str s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -204,7 +221,7 @@ static err end_line(struct tx *t)
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
 {
     data_in_end(&t->scan);
-    if (!tx_body_ok(t, r))
+    if (!tx_body_ok(t, r) || !check_text(t, r))
         return false;
     set_times(t);
     err e = end_line(t);

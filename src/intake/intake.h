@@ -76,7 +76,8 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
 /* Octets as they come from the client: takes dots away, finds the end (t->scan.done). Returns how many were
  * used. Never refuses: trouble is remembered and said by tx_commit. */
 size_t tx_feed(struct tx *t, str wire) YIELDS;
-/* Is all well with the body so far? For the answer to a BDAT that is not the last. `r` is set only on refusal. */
+/* Is there room for the body so far? For the answer to a BDAT that is not the last; what the octets are is judged at
+ * the end. `r` is set only on refusal. */
 bool tx_body_ok(struct tx *t, struct reply *r);
 /* The end: checks, trace, durable, queued. *ret_id names it. For LMTP `r` holds for all recipients. The caller
  * resets afterwards, whatever the answer. */

@@ -81,13 +81,6 @@ void do_data(struct session *s, const struct cmd *c, struct reply *r)
         finish(s, r);
 }
 
-/* A chunk that cannot be skipped or is not worth it: nothing behind it can be understood. */
-static void close_on(struct session *s, const char *why)
-{
-    s->why = why;
-    s->closing = true;
-}
-
 /* Where a chunk may come, and whom for. False: *r says why not. */
 static bool chunk_begins(struct session *s, struct reply *r)
 {
@@ -108,9 +101,12 @@ void do_bdat(struct session *s, const struct cmd *c, struct reply *r)
     bool last, begun = s->state == STATE_BDAT;
     uint64_t most = 2 * (uint64_t)s->conf->limits_message_size + SPOOL_CHUNK;
     enum fault f = cmd_bdat(c->args, most, &size, &last);
-    if (f) { /* how many octets follow is not known, or more than anybody would send */
+    if (f) {
         fault_reply(r, f, false);
-        close_on(s, "bad BDAT");
+        if (f == FAULT_BDAT_RANGE) { /* more octets follow than anybody would wait for */
+            s->why = "BDAT out of range";
+            s->closing = true;
+        }
         return;
     }
     if (!chunk_begins(s, r)) {
