@@ -4,166 +4,201 @@
  *
  * Files reach the parser through a *bundle* (names with contents), which the parent fills and hands to
  * its children: they parse the same bytes and open nothing.
+ *
+ * Everything that conf_load returns is immutable and may be read by every thread; whoever keeps it holds a
+ * reference. All strings, lists and look-up results live as long as the generation.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 #include "base/arena.h"
+#include "base/buf.h"
 #include "wire/ip.h"
+#include "wire/url.h"
 
 #include <sys/socket.h>
 
-struct conf_list { str *v; size_t n; };
-struct conf_nets { struct ip_net *v; size_t n; };
-struct conf_addrs { struct sockaddr_storage *v; size_t n; };
-struct conf_times { int64_t *v; size_t n; };           /* nanoseconds */
+struct conf_list {
+    str *v;
+    size_t n;
+};
+struct conf_nets {
+    struct ip_net *v;
+    size_t n;
+};
+struct conf_addrs {
+    struct sockaddr_storage *v;
+    size_t n;
+};
+struct conf_times { /* nanoseconds */
+    int64_t *v;
+    size_t n;
+};
+
+/* What an ENUM key may be: the index of its words in keys.def. */
+enum conf_auto { CONF_AUTO, CONF_FALSE, CONF_TRUE };
+enum conf_ipv { CONF_IPV_BOTH, CONF_IPV_4, CONF_IPV_6 };
+enum conf_tls_out { CONF_TLS_MAY, CONF_TLS_NONE, CONF_TLS_REQUIRE, CONF_TLS_VERIFY };
+enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum conf_protocol { CONF_SMTP, CONF_LMTP };
+enum conf_proxy_mode { CONF_PROXY_INSPECT, CONF_PROXY_BLIND };
+enum conf_log_level { CONF_LOG_INFO, CONF_LOG_DEBUG, CONF_LOG_NOTICE, CONF_LOG_WARNING, CONF_LOG_ERROR };
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 #define CONF_STR str
 #define CONF_BOOL bool
 #define CONF_NUM int64_t
 #define CONF_SIZE int64_t
-#define CONF_TIME int64_t                               /* nanoseconds, as rt_time */
-#define CONF_ENUM int                                   /* index into the words of the row */
+#define CONF_TIME int64_t /* nanoseconds, as rt_time */
+#define CONF_ENUM int     /* index into the words of the row: one of the enums above */
 #define CONF_LIST struct conf_list
 #define CONF_NETS struct conf_nets
-#define CONF_ADDR struct sockaddr_storage               /* ss_family 0: none */
+#define CONF_ADDR struct sockaddr_storage /* ss_family 0: none */
 #define CONF_ADDRS struct conf_addrs
 #define CONF_TIMES struct conf_times
+#define CONF_FIELD(name, type, ...) CONF_##type name;
 
-#define CONF_FIELD(name, type) CONF_##type name;
+/* Keys that name a path hold the whole path (relative ones begin at the main file's folder). */
 
 struct conf_listener {
     str title;
     int line;
-#define KEY(section, name, type, ...) CONF_IN_listener_##section(name, type)
-#define CONF_IN_listener_listener(name, type) CONF_FIELD(name, type)
-#define CONF_IN_listener_global(name, type)
-#define CONF_IN_listener_domain(name, type)
-#define CONF_IN_listener_alias(name, type)
-#define CONF_IN_listener_route(name, type)
+#define KEY_listener CONF_FIELD
 #include "conf/keys.def"
-#undef KEY
+};
+
+/* Where mail goes: `deliver` and the entries of `via`, understood. */
+enum conf_how { CONF_TO_MAILDIR, CONF_TO_DISCARD, CONF_TO_MX, CONF_TO_SERVER };
+struct conf_hop {
+    enum conf_how how;
+    struct url url; /* of CONF_TO_SERVER */
 };
 
 struct conf_domain {
-    str title;                       /* the domain, A-labels, lower case */
+    str title; /* the domain, A-labels, lower case */
     int line;
-#define KEY(section, name, type, ...) CONF_IN_domain_##section(name, type)
-#define CONF_IN_domain_domain(name, type) CONF_FIELD(name, type)
-#define CONF_IN_domain_global(name, type)
-#define CONF_IN_domain_listener(name, type)
-#define CONF_IN_domain_alias(name, type)
-#define CONF_IN_domain_route(name, type)
+#define KEY_domain CONF_FIELD
 #include "conf/keys.def"
-#undef KEY
+    struct conf_hop hop;   /* of `deliver` */
+    const struct map *box; /* (private) */
 };
 
 struct conf_alias {
-    str title;                       /* the address replaced, domain in lower case */
+    str title; /* the address replaced: local part as written, domain in A-labels, lower case */
     int line;
-#define KEY(section, name, type, ...) CONF_IN_alias_##section(name, type)
-#define CONF_IN_alias_alias(name, type) CONF_FIELD(name, type)
-#define CONF_IN_alias_global(name, type)
-#define CONF_IN_alias_listener(name, type)
-#define CONF_IN_alias_domain(name, type)
-#define CONF_IN_alias_route(name, type)
+#define KEY_alias CONF_FIELD
 #include "conf/keys.def"
-#undef KEY
+    str local, domain; /* the two parts of the title; local without quotes */
+    bool from_file;    /* a line of aliases_file */
 };
 
 struct conf_route {
-    str title;                       /* "*", a domain, or ".domain" for its sub-domains */
+    str title; /* "*", a domain, or ".domain" for its sub-domains */
     int line;
-#define KEY(section, name, type, ...) CONF_IN_route_##section(name, type)
-#define CONF_IN_route_route(name, type) CONF_FIELD(name, type)
-#define CONF_IN_route_global(name, type)
-#define CONF_IN_route_listener(name, type)
-#define CONF_IN_route_domain(name, type)
-#define CONF_IN_route_alias(name, type)
+#define KEY_route CONF_FIELD
 #include "conf/keys.def"
-#undef KEY
-    str password;                    /* contents of password_file, first line */
-    str ca_pem;                      /* contents of ca_file */
+    struct conf_hop *hops; /* of `via`, as many */
+    str password;          /* contents of password_file, first line */
+    str ca_pem;            /* contents of ca_file */
 };
 
 struct conf {
-#define KEY(section, name, type, ...) CONF_IN_global_##section(name, type)
-#define CONF_IN_global_global(name, type) CONF_FIELD(name, type)
-#define CONF_IN_global_listener(name, type)
-#define CONF_IN_global_domain(name, type)
-#define CONF_IN_global_alias(name, type)
-#define CONF_IN_global_route(name, type)
+#define KEY_global CONF_FIELD
 #include "conf/keys.def"
-#undef KEY
     struct conf_listener *listeners;
     struct conf_domain *domains;
-    struct conf_alias *aliases;      /* of sections and of aliases_file */
+    struct conf_alias *aliases; /* of sections and of aliases_file */
     struct conf_route *routes;
     size_t nlisteners, ndomains, naliases, nroutes;
-    uint64_t generation;             /* counts up with every reload */
-    str dir;                         /* folder of the configuration file */
-    bool private_targets_now;        /* private_targets with `auto` resolved; likewise: */
+    uint64_t generation;      /* counts up with every reload; set by the owner */
+    str dir;                  /* folder of the configuration file */
+    bool private_targets_now; /* private_targets with `auto` resolved; likewise: */
     bool dns_validate_now;
-    struct arena arena;              /* (private) */
-    int refs;                        /* (private) */
-    struct conf_index *index;        /* (private) */
+    struct arena arena;       /* (private) */
+    int refs;                 /* (private) */
+    struct conf_index *index; /* (private) */
 };
+
+static inline bool conf_nets_has(const struct conf_nets *nets, const struct ip *ip)
+{
+    for (size_t i = 0; i < nets->n; i++)
+        if (ip_net_has(&nets->v[i], ip))
+            return true;
+    return false;
+}
 
 /* ---- bundles: the files that a configuration consists of ------------------------------------------ */
 
 struct conf_file {
-    str name;                        /* as written in the configuration; "" for the main file */
-    str path;                        /* for messages */
+    str name; /* as written in the configuration; "" for the main file */
+    str path; /* for messages and look-up */
     str text;
-    err e;                           /* OK, or why it could not be read */
+    err e; /* OK, or why it could not be read */
 };
 struct conf_bundle {
     struct conf_file *v;
     size_t n;
-    str dir;                         /* of the main file */
-    str system_name;                 /* default of hostname */
+    str dir;         /* of the main file, absolute */
+    str system_name; /* default of hostname */
     struct arena arena;
 };
-/* Reads the main file and all that its P keys name (an unreadable one is kept with its error). Limit 16 MiB
- * a file. Blocks: for the parent and the command line. */
+/* Reads the main file and all that its F keys name (an unreadable one of these is kept with its error). Limit
+ * 16 MiB a file. The error is that of the main file. Blocks: for the parent and the command line. */
 err conf_bundle_read(struct conf_bundle *b, const char *path);
+/* A bundle of one file that is in memory already, e.g. for a test; `dir` stands for its folder. */
+err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir);
 void conf_bundle_free(struct conf_bundle *b);
-void conf_bundle_encode(struct buf *out, const struct conf_bundle *b);     /* to hand it to a child */
+void conf_bundle_encode(struct buf *out, const struct conf_bundle *b); /* to hand it to a child */
+/* E_CORRUPT, E_NOMEM; everything is copied. */
 err conf_bundle_decode(struct conf_bundle *b, str bytes);
 
 /* ---- generations --------------------------------------------------------------------------------------- */
 
 struct conf_error {
     str path;
-    int line;                        /* 0: the file as a whole */
-    str text;                        /* what was expected, what was found, what to do */
+    int line; /* 0: the file as a whole */
+    bool warning;
+    str text; /* what was expected, what was found, what to do */
 };
 struct conf_errors {
     struct conf_error *v;
     size_t n;
     struct arena arena;
 };
-/* Parses and checks everything; on errors returns E_SYNTAX with all of them (in file order) and no configuration.
- * Warnings (mistakes that do not stop a start) come in `errors`, too, when OK is returned. */
+/* Parses and checks everything; on errors returns E_SYNTAX with all of them (in file order; at most 200) and no
+ * configuration. Warnings (mistakes that do not stop a start) are among them, also when OK is returned. E_NOMEM.
+ * `errors` is initialised here; conf_errors_free in every case. */
 err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors);
+/* "FILE:LINE: error: TEXT" or "...: warning: TEXT", a line each. */
+void conf_errors_print(struct buf *out, const struct conf_errors *e);
 void conf_errors_free(struct conf_errors *e);
-struct conf *conf_ref(struct conf *c);                   /* atomic */
+struct conf *conf_ref(struct conf *c); /* atomic */
 void conf_drop(struct conf **c);
-/* Which S keys differ between two generations, as text for a warning ("" none). */
+/* Which S keys differ between two generations, as text for a warning ("" none): "data-dir, listener mx: address". */
 void conf_needs_restart(struct buf *out, const struct conf *from, const struct conf *to);
 
-/* Look-ups, O(1) by index. Domains are compared in lower case, A-labels. */
+/* Contents of the file that an F key names (the value of the key as it is in the structs); p NULL for none. */
+str conf_file_text(const struct conf *c, str path);
+
+/* Look-ups, O(1) by index. Domains are compared without regard to ASCII case and must be A-labels. */
 const struct conf_domain *conf_domain(const struct conf *c, str domain);
-bool conf_has_mailbox(const struct conf_domain *d, str local);                      /* ASCII case folded */
+/* The mailbox as it is spelled in the configuration (names of folders come from here, never from a peer), found
+ * without regard to ASCII case. A maildir domain always has "postmaster". Domains other than maildir that list no
+ * mailboxes take every local part; that is for the caller to see (mailboxes.n == 0). */
+bool conf_mailbox(const struct conf_domain *d, str local, str *ret_name);
+bool conf_has_mailbox(const struct conf_domain *d, str local);
+/* Local part without quotes, without regard to ASCII case. Sub-addresses are the caller's business. */
 const struct conf_alias *conf_alias(const struct conf *c, str local, str domain);
-/* The route for a recipient's domain and a sender: exact domain, then longest ".suffix", then "*"; among equals
- * one whose `from` matches goes first. NULL: MX. */
+/* The route for a recipient's domain and a sender ("" null): exact domain, then longest ".suffix", then "*"; among
+ * equals one whose `from` matches goes first, and one with a `from` that does not match is none. NULL: MX. */
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender);
 
 /* ---- documents made from keys.def ------------------------------------------------------------------------ */
 
-void conf_sample(struct buf *out);                       /* a commented sample file with all defaults */
-void conf_manual(struct buf *out);                       /* the KEYS part of postrider.conf(5), mdoc */
-/* "key = value" of everything in force, defaults marked. Secrets are left out. */
+void conf_sample(struct buf *out); /* a commented sample file with all defaults */
+void conf_manual(struct buf *out); /* the KEYS part of postrider.conf(5), mdoc */
+/* "key = value" of everything in force, as a file that loads again; defaults are marked. Secrets are left out
+ * (of files only the path is shown). */
 void conf_print(struct buf *out, const struct conf *c);
 
 #endif

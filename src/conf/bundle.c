@@ -1,0 +1,208 @@
+/*
+ * Bundles: reading the files that a configuration consists of, and handing them to a child. The main file is
+ * parsed here only to see which others it names; its errors are told later, by conf_load.
+ */
+#include "base/cleanup.h"
+#include "conf/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+enum { BUNDLE_VERSION = 1, FILES_MAX = 65536 };
+static const size_t memory_max = (size_t)1 << 30;
+
+static err read_all(int fd, char *p, size_t n, size_t *ret_n)
+{
+    size_t at = 0;
+    while (at < n) {
+        ssize_t got = read(fd, p + at, n - at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_from_errno(errno);
+        if (got == 0)
+            break;
+        at += (size_t)got;
+    }
+    *ret_n = at;
+    return OK;
+}
+
+/* A whole regular file; its size may change while we read, then it ends where it ends. */
+static err read_file(struct arena *mem, const char *path, str *ret)
+{
+    struct stat st;
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_from_errno(errno);
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+        return E_UNSUPPORTED;
+    size_t size = S_ISREG(st.st_mode) ? (size_t)st.st_size : FILE_MAX;
+    if (size > FILE_MAX)
+        return E_LIMIT;
+    char *p = arena_alloc(mem, size + 1);
+    size_t n = 0;
+    err e = p ? read_all(fd, p, size, &n) : mem->e;
+    if (e == OK)
+        *ret = (str){p, n};
+    return e;
+}
+
+static err folder_of(struct conf_bundle *b, const char *path)
+{
+    AUTO_FREE char *full = realpath(path, NULL);
+    if (!full)
+        return err_from_errno(errno);
+    str s = str_c(full);
+    size_t slash = str_rfind(s, '/');
+    b->dir = arena_str(&b->arena, slash ? str_sub(s, 0, slash) : S("/"));
+    return b->dir.p ? OK : b->arena.e;
+}
+
+static struct conf_file *add(struct conf_bundle *b, size_t *cap)
+{
+    if (b->n == *cap) {
+        size_t more = *cap ? *cap * 2 : 8;
+        struct conf_file *v = more <= FILES_MAX ? arena_array(&b->arena, more, sizeof *v) : NULL;
+        if (!v)
+            return NULL;
+        if (b->n)
+            memcpy(v, b->v, b->n * sizeof *v);
+        b->v = v;
+        *cap = more;
+    }
+    return &b->v[b->n++];
+}
+
+static void add_file(struct conf_bundle *b, size_t *cap, str name)
+{
+    str path = path_join(&b->arena, b->dir, name);
+    for (size_t i = 1; i < b->n; i++)
+        if (str_eq(b->v[i].path, path))
+            return;
+    struct conf_file *f = path.p ? add(b, cap) : NULL;
+    if (!f)
+        return;
+    *f = (struct conf_file){.name = arena_str(&b->arena, name), .path = path};
+    f->e = read_file(&b->arena, path.p, &f->text);
+}
+
+static void add_named(struct conf_bundle *b, size_t *cap)
+{
+    struct conf_errors errors;
+    struct errs e;
+    AUTO_ARENA tmp;
+    arena_init(&tmp, 65536, memory_max);
+    errs_init(&e, &errors);
+    for (struct block *s = parse(b->v[0].text, &tmp, &e); s; s = s->next) {
+        const char *group = group_find(s->name);
+        enum section section = section_find(s->name);
+        for (struct entry *x = s->first; x; x = x->next) {
+            const struct key *k = key_find(section, group, x->name);
+            if (k && k->flags & KEY_FILE && !x->bad && !x->list && x->v[0].kind == TOK_STRING && x->v[0].text.n)
+                add_file(b, cap, x->v[0].text);
+        }
+    }
+    conf_errors_free(&errors);
+}
+
+static void system_name(struct conf_bundle *b)
+{
+    char name[HOST_NAME_MAX + 2] = "";
+    if (gethostname(name, sizeof name - 1) == 0)
+        b->system_name = arena_str(&b->arena, str_c(name));
+}
+
+static void init(struct conf_bundle *b)
+{
+    *b = (struct conf_bundle){0};
+    arena_init(&b->arena, 16384, memory_max);
+    b->arena.secret = true;
+}
+
+err conf_bundle_read(struct conf_bundle *b, const char *path)
+{
+    init(b);
+    size_t cap = 0;
+    struct conf_file *main = add(b, &cap);
+    err e = main ? folder_of(b, path) : b->arena.e;
+    if (e == OK) {
+        *main = (struct conf_file){.name = S(""), .path = arena_str(&b->arena, str_c(path))};
+        e = main->e = read_file(&b->arena, path, &main->text);
+    }
+    if (e == OK) {
+        system_name(b);
+        add_named(b, &cap);
+        e = b->arena.e;
+    }
+    if (e)
+        conf_bundle_free(b);
+    return e;
+}
+
+err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir)
+{
+    init(b);
+    size_t cap = 0;
+    struct conf_file *main = add(b, &cap);
+    if (main)
+        *main =
+            (struct conf_file){.name = S(""), .path = arena_str(&b->arena, path), .text = arena_str(&b->arena, text)};
+    b->dir = arena_str(&b->arena, dir);
+    b->system_name = S("localhost.localdomain");
+    err e = b->arena.e;
+    if (e)
+        conf_bundle_free(b);
+    return e;
+}
+
+void conf_bundle_free(struct conf_bundle *b)
+{
+    if (!b)
+        return;
+    arena_free(&b->arena);
+    b->v = NULL;
+    b->n = 0;
+}
+
+void conf_bundle_encode(struct buf *out, const struct conf_bundle *b)
+{
+    buf_put_u8(out, BUNDLE_VERSION);
+    buf_put_str16(out, b->dir);
+    buf_put_str16(out, b->system_name);
+    buf_put_u32(out, (uint32_t)b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        buf_put_str16(out, b->v[i].name);
+        buf_put_str16(out, b->v[i].path);
+        buf_put_u32(out, (uint32_t)b->v[i].e);
+        buf_put_str32(out, b->v[i].text);
+    }
+}
+
+err conf_bundle_decode(struct conf_bundle *b, str bytes)
+{
+    struct cur in = cur_of(bytes);
+    init(b);
+    bool ok = cur_u8(&in) == BUNDLE_VERSION;
+    b->dir = arena_str(&b->arena, cur_str16(&in));
+    b->system_name = arena_str(&b->arena, cur_str16(&in));
+    uint32_t n = cur_u32(&in);
+    if (ok && n > 0 && n <= FILES_MAX)
+        b->v = arena_array(&b->arena, n, sizeof *b->v);
+    for (; b->v && b->n < n && !in.bad; b->n++) {
+        struct conf_file *f = &b->v[b->n];
+        f->name = arena_str(&b->arena, cur_str16(&in));
+        f->path = arena_str(&b->arena, cur_str16(&in));
+        uint32_t e = cur_u32(&in);
+        f->e = e < ERR_COUNT ? (err)e : E_UNKNOWN;
+        f->text = arena_str(&b->arena, cur_str32(&in));
+    }
+    if (!b->v || in.bad || in.n || b->arena.e) {
+        err e = b->arena.e ? b->arena.e : E_CORRUPT;
+        conf_bundle_free(b);
+        return e;
+    }
+    return OK;
+}

@@ -1,0 +1,216 @@
+/*
+ * Rules between keys, beginning with those of the top level and the groups. Every rule reports and goes on. Keys
+ * whose default is another key's value get it here.
+ */
+#include "conf/internal.h"
+#include "base/text.h"
+#include "wire/addr.h"
+
+#include <sys/un.h>
+
+void check_name(struct load *l, int line, const char *key, bool literal, str def, str *s)
+{
+    if (s->n == 0) {
+        *s = def;
+        return;
+    }
+    if (literal && literal_kind(*s) != ADDR_NONE)
+        return;
+    if (!domain_of(l, *s, s))
+        fail(&l->e, line, "%s: expected a domain name%s, found %s", key, literal ? " or an address in brackets" : "",
+             shown(&l->e, *s));
+}
+
+static void check_hostname(struct load *l)
+{
+    struct conf *c = l->c;
+    bool given = c->hostname.n > 0;
+    if (!given) {
+        c->hostname = arena_str(&l->c->arena, l->b->system_name);
+        if (!domain_of(l, c->hostname, &c->hostname))
+            fail(&l->e, 0, "hostname: expected this key, because the system's name %s is no domain name",
+                 shown(&l->e, c->hostname));
+    } else {
+        check_name(l, LINE(l, hostname), "hostname", false, S(""), &c->hostname);
+    }
+    if (str_find(c->hostname, '.') == STR_NONE)
+        warn(&l->e, LINE(l, hostname),
+             "hostname: %s%s is not a full domain name; other servers may refuse mail from it",
+             given ? "" : "the system's name ", shown(&l->e, c->hostname));
+}
+
+static void check_address(struct load *l, int line, const char *key, str *s)
+{
+    const char *why;
+    str text = *s;
+    if (text.n && !address_of(l, text, s, NULL, NULL, &why))
+        fail(&l->e, line, "%s: expected an address, found %s: %s", key, shown(&l->e, text), why);
+}
+
+static void check_map(struct load *l)
+{
+    for (size_t i = 0; i < l->c->local_address_map.n; i++) {
+        str entry = l->c->local_address_map.v[i], from, to;
+        const char *why = "no \"=\" in it";
+        size_t at = str_find(entry, '=');
+        if (at == STR_NONE || !address_of(l, str_trim(str_sub(entry, 0, at)), &from, NULL, NULL, &why) ||
+            !address_of(l, str_trim(str_skip(entry, at + 1)), &to, NULL, NULL, &why))
+            fail(&l->e, LINE(l, local_address_map),
+                 "local: address-map: expected \"local@name=outside@domain\", found %s: %s", shown(&l->e, entry), why);
+    }
+}
+
+static void check_subaddress(struct load *l)
+{
+    str s = l->c->subaddress;
+    bool ok = true;
+    for (size_t i = 0; i < s.n; i++)
+        ok &= (unsigned char)s.p[i] > ' ' && (unsigned char)s.p[i] < 127 && !ascii_alnum(s.p[i]) &&
+              !memchr("@.\"\\<>()[],;:/", s.p[i], 14);
+    if (!ok)
+        fail(&l->e, LINE(l, subaddress), "subaddress: expected characters such as \"+\" or \"+-\", found %s",
+             shown(&l->e, s));
+}
+
+static void check_socket(struct load *l, int line, const char *key, const char *name, str *path)
+{
+    if (path->n == 0)
+        *path = path_join(&l->c->arena, l->c->data_dir, str_c(name));
+    size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+    if (path->n > most)
+        fail(&l->e, line, "%s: expected a path of at most %zu octets for a socket, found %zu in %s", key, most, path->n,
+             shown(&l->e, *path));
+}
+
+static void check_pair(struct load *l, int line, const char *where, str certificate, str key)
+{
+    if (certificate.n && !key.n)
+        fail(&l->e, line, "%sexpected the key \"key\" with the key \"certificate\", found none", where);
+    if (key.n && !certificate.n)
+        fail(&l->e, line, "%sexpected the key \"certificate\" with the key \"key\", found none", where);
+}
+
+static void check_sources(struct load *l, int line, const char *where, const struct conf_list *v)
+{
+    int n4 = 0, n6 = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        struct ip ip;
+        if (!ip_parse(v->v[i], &ip))
+            fail(&l->e, line, "%ssource: expected an IP address, found %s", where, shown(&l->e, v->v[i]));
+        else if ((ip.v == 4 ? ++n4 : ++n6) > 1)
+            fail(&l->e, line, "%ssource: expected at most one IPv4 and one IPv6 address, found a second one, %s", where,
+                 shown(&l->e, v->v[i]));
+    }
+}
+
+static bool all_loopback(const struct conf_addrs *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct ip_port at;
+        if (!ip_from_sockaddr((const struct sockaddr *)&a->v[i], sizeof a->v[i], &at) ||
+            ip_class(&at.ip) != IP_LOOPBACK)
+            return false;
+    }
+    return a->n > 0;
+}
+
+static void resolve_auto(struct conf *c)
+{
+    c->private_targets_now =
+        c->private_targets == CONF_TRUE || (c->private_targets == CONF_AUTO && all_loopback(&c->dns_servers));
+    c->dns_validate_now = c->dns_validate == CONF_TRUE || (c->dns_validate == CONF_AUTO && c->dns_servers.n == 0);
+}
+
+static void check_limits(struct load *l)
+{
+    struct conf *c = l->c;
+    if (c->limits_header_size > c->limits_message_size)
+        fail(&l->e, LINE(l, limits_header_size),
+             "limits.header-size: expected at most limits.message-size, found more");
+    if (c->limits_message_time < c->limits_data_time)
+        warn(&l->e, LINE(l, limits_message_time),
+             "limits.message-time is below limits.data-time, which is then never reached");
+    if (c->queue_delays.n == 0)
+        fail(&l->e, LINE(l, queue_delays), "queue.delays: expected at least one time, found an empty list");
+    if (c->queue_delay_notice >= c->queue_lifetime)
+        warn(&l->e, LINE(l, queue_delay_notice),
+             "queue.delay-notice is not below queue.lifetime: no notice will be sent");
+    if (c->queue_connections > c->queue_connections_all)
+        warn(&l->e, LINE(l, queue_connections),
+             "queue.connections is above queue.connections-all, which is reached first");
+}
+
+static void default_postmaster(struct load *l)
+{
+    struct conf *c = l->c;
+    check_address(l, LINE(l, postmaster), "postmaster", &c->postmaster);
+    for (size_t i = 0; i < c->ndomains && c->postmaster.n == 0; i++)
+        if (c->domains[i].hop.how == CONF_TO_MAILDIR)
+            c->postmaster = arena_printf(&c->arena, "postmaster@" STR_FMT, STR_ARG(c->domains[i].title));
+}
+
+/* Passwords are the first line of their file; what a route needs of its files is put into its struct. */
+static str file_text(struct load *l, str path)
+{
+    for (size_t i = 1; i < l->b->n && path.n; i++)
+        if (str_eq(l->b->v[i].path, path) && l->b->v[i].e == OK)
+            return l->b->v[i].text;
+    return (str){NULL, 0};
+}
+
+static void route_files(struct load *l)
+{
+    for (size_t i = 0; i < l->c->nroutes; i++) {
+        struct conf_route *r = &l->c->routes[i];
+        str rest = file_text(l, r->password_file), line = {0};
+        if (rest.p) {
+            str_cut(&rest, '\n', &line);
+            r->password = arena_str(&l->c->arena, str_trim(line));
+            if (r->password.n == 0)
+                fail(&l->e, r->line,
+                     "route " STR_FMT ": password-file: expected a password in the first line of %s, found none",
+                     STR_ARG(r->title), shown(&l->e, r->password_file));
+        }
+        r->ca_pem = arena_str(&l->c->arena, file_text(l, r->ca_file));
+        char where[300] = "";
+        struct buf b;
+        buf_init_fixed(&b, where, sizeof where - 1);
+        buf_printf(&b, "route " STR_FMT ": ", STR_ARG(r->title));
+        check_sources(l, r->line, where, &r->source);
+    }
+}
+
+void check(struct load *l)
+{
+    struct conf *c = l->c;
+    check_hostname(l);
+    check_name(l, LINE(l, origin), "origin", false, c->hostname, &c->origin);
+    check_name(l, LINE(l, send_helo), "send.helo", true, c->hostname, &c->send_helo);
+    check_name(l, LINE(l, srs_domain), "srs-domain", false, S(""), &c->srs_domain);
+    if (c->data_dir.n == 0)
+        fail(&l->e, LINE(l, data_dir), "data-dir: expected a path, found \"\"");
+    if (LINE(l, data_dir) == 0)
+        c->data_dir = path_join(&c->arena, l->b->dir, c->data_dir);
+    check_socket(l, LINE(l, control_socket), "control-socket", "control", &c->control_socket);
+    check_socket(l, LINE(l, local_socket), "local.socket", "submit", &c->local_socket);
+    check_pair(l, LINE(l, tls_certificate) + LINE(l, tls_key), "tls: ", c->tls_certificate, c->tls_key);
+    check_sources(l, LINE(l, send_source), "send.", &c->send_source);
+    check_subaddress(l);
+    check_map(l);
+    check_limits(l);
+    resolve_auto(c);
+    check_relay(l);
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        char where[64] = "";
+        struct buf b;
+        buf_init_fixed(&b, where, sizeof where - 1);
+        buf_printf(&b, "listener " STR_FMT ": ", STR_ARG(str_sub(c->listeners[i].title, 0, 32)));
+        check_pair(l, c->listeners[i].line, where, c->listeners[i].certificate, c->listeners[i].key);
+    }
+    check_listeners(l);
+    check_domains(l);
+    default_postmaster(l);
+    check_aliases(l);
+    check_routes(l);
+    route_files(l);
+}

@@ -1,0 +1,259 @@
+#include "conf/check.c"
+#include "base/cleanup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#define NAME "hostname = \"mx.example.test\"\n"
+#define MX NAME "listener mx { address = \"127.0.0.1:2525\" }\n"
+#define LINE3 "t.conf:3: "
+
+static const struct {
+    const char *text;
+    const char *errors;
+} cases[] = {
+    /* names */
+    {"hostname = \"a_b.test\"\nlistener x { address = \"127.0.0.1:1\" }",
+     "t.conf:1: error: hostname: expected a domain name, found \"a_b.test\"\n"},
+    {"hostname = \"mail\"\nlistener x { address = \"127.0.0.1:1\" }",
+     "t.conf:1: warning: hostname: \"mail\" is not a full domain name; other servers may refuse mail from it\n"},
+    {NAME, "t.conf: warning: no listener: nothing is taken from the network\n"},
+    {MX "send { helo = \"[192.0.2.1]\" }", ""},
+    {MX "send { helo = \"a b\" }",
+     LINE3 "error: send.helo: expected a domain name or an address in brackets, found \"a b\"\n"},
+    {MX "postmaster = \"me\"", LINE3 "error: postmaster: expected an address, found \"me\": address needs a domain\n"},
+    {MX "subaddress = \"+x\"", LINE3 "error: subaddress: expected characters such as \"+\" or \"+-\", found \"+x\"\n"},
+    {MX "data-dir = \"\"", LINE3 "error: data-dir: expected a path, found \"\"\n"},
+    {MX "local { address-map = {\"a@b.test=c@d.test\", \"a@b.test\"} }",
+     LINE3 "error: local: address-map: expected \"local@name=outside@domain\", found \"a@b.test\": no \"=\" in it\n"},
+    {MX
+     "control-socket = \"/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+     "123456789012345678901234567890\"",
+     LINE3 "error: control-socket: expected a path of at most 107 octets for a socket, found 122 in "
+           "\"/01234567890123456789012345678901234567890123456789012345678...\"\n"},
+
+    /* open relays */
+    {MX "relay-from = \"0.0.0.0/0\"", LINE3 "error: relay-from: expected networks of at most /8 (IPv6: /32), found "
+                                            "\"0.0.0.0/0\": an open relay; set open-relay = true if that is meant\n"},
+    {MX "relay-from = {\"::/0\", \"8.0.0.0/7\", \"10.0.0.0/8\", \"2001:db8::/32\"}", LINE3
+     "error: relay-from: expected networks of at most /8 (IPv6: /32), found \"::/0\": an open relay; set open-relay "
+     "= true if that is meant\n" LINE3
+     "error: relay-from: expected networks of at most /8 (IPv6: /32), found \"8.0.0.0/7\": an open relay; set "
+     "open-relay = true if that is meant\n"},
+    {MX "relay-from = \"::ffff:0.0.0.0/96\"",
+     LINE3 "error: relay-from: expected networks of at most /8 (IPv6: /32), found "
+           "\"0.0.0.0/0\": an open relay; set open-relay = true if that is meant\n"},
+    {MX "relay-from = {\"8.0.0.0/8\", \"8.8.0.0/16\", \"10.0.0.0/8\", \"127.0.0.0/8\"}", ""},
+    {MX "relay-from = {\"8.0.0.0/8\", \"9.0.0.0/8\"}", LINE3
+     "error: relay-from: expected public networks of at most one /8 (IPv6: /32) together, found more: an open relay; "
+     "set open-relay = true if that is meant\n"},
+    {MX "xclient-from = \"0.0.0.0/1\"",
+     LINE3 "error: xclient-from: expected networks of at most /8 (IPv6: /32), found "
+           "\"0.0.0.0/1\": its clients could log in as anybody; set open-relay = true if that is meant\n"},
+    {MX "proxy-protocol-from = \"0.0.0.0/0\"",
+     LINE3 "warning: proxy-protocol-from: \"0.0.0.0/0\" is wide: any of its clients can claim any address\n"},
+    {MX "proxy-protocol-from = \"0.0.0.0/0\" relay-from = \"10.0.0.0/8\"", LINE3
+     "error: proxy-protocol-from: expected networks of at most /8 (IPv6: /32), found \"0.0.0.0/0\": its clients could "
+     "claim an address of relay-from; set open-relay = true if that is meant\n"},
+    {MX "limit-exempt = \"::/0\"", LINE3 "warning: limit-exempt: \"::/0\" lifts the limits for everybody\n"},
+
+    /* listeners */
+    {NAME "listener a { }", "t.conf:2: error: listener a: expected the key address, found none\n"},
+    {MX "listener mx { address = \"127.0.0.1:2526\" }",
+     LINE3 "error: listener \"mx\" is given twice (first in line 2)\n"},
+    {MX "listener b { address = \"127.0.0.1:2525\" }",
+     LINE3 "error: listener b: expected an address of its own, found that of listener mx in line 2\n"},
+    {MX "metrics { address = \"127.0.0.1:2525\" }",
+     LINE3 "error: metrics.address: expected an address of its own, found that of listener mx\n"},
+    {MX "listener \"a b\" { address = \"127.0.0.1:1\" }", LINE3 "error: listener: expected a title of letters, digits, "
+                                                                "\".\", \"-\", \"_\" (at most 32), found \"a b\"\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2\" submission = true protocol = \"lmtp\" }",
+     LINE3 "error: listener p: expected proxy or submission, found both\n" LINE3
+           "error: listener p: expected protocol \"smtp\" with proxy, found \"lmtp\"\n" LINE3
+           "error: listener p: expected protocol \"smtp\" with submission, found \"lmtp\"\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2525\" }",
+     LINE3 "error: listener p: proxy: expected another server, found \"127.0.0.1:2525\", which is our listener mx\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"host\" }",
+     LINE3 "error: listener p: proxy: expected \"host:port\" of the server behind, found \"host\"\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy-mode = \"blind\" }",
+     LINE3 "warning: listener p: proxy-mode has no meaning without proxy\n"},
+    {MX "listener s { address = \"127.0.0.1:1\" submission = true tls = \"none\" }", LINE3
+     "warning: listener s: submission without TLS: nobody can log in, because passwords are not taken in clear\n"},
+    {MX "listener s { address = \"127.0.0.1:1\" certificate = \"c\" }",
+     LINE3 "error: listener s: certificate: cannot read \"/etc/c\": not found\n" LINE3
+           "error: listener s: expected the key \"key\" with the key \"certificate\", found none\n"},
+
+    /* domains */
+    {MX "domain \"a b\" { }", LINE3 "error: domain: expected a domain name as title, found \"a b\"\n"},
+    {MX "domain \"*\" { }", LINE3 "error: domain: expected a domain name as title, found \"*\"\n"},
+    {MX "domain A.test { }\ndomain a.TEST { }",
+     "t.conf:4: error: domain \"a.test\" is given twice (first in line 3)\n"},
+    {MX "domain b\xc3\xbc"
+        "cher.test { }\ndomain xn--bcher-kva.test { }",
+     "t.conf:4: error: domain \"xn--bcher-kva.test\" is given twice (first in line 3)\n"},
+    {MX "domain a.test { deliver = \"maildri\" }",
+     LINE3 "error: domain a.test: deliver: expected \"maildir\", \"discard\", \"mx\", \"lmtp://host:port\", "
+           "\"lmtp:///path\" or \"smtp://host:port\", found \"maildri\": "},
+    {MX "domain a.test { deliver = \"smtp://127.0.0.1:2525\" }", LINE3
+     "error: domain a.test: deliver: expected another server, found \"smtp://127.0.0.1:2525\", which is our listener "
+     "mx\n"},
+    {MX "domain a.test { mailboxes = {\"../x\", \".x\", \"a/b\", \"\", \"A\", \"a\", \"x@y\", \"-x\"} }", LINE3
+     "error: domain a.test: mailboxes: expected a name that does not begin with \".\" or \"-\", found \"../x\"\n" LINE3
+     "error: domain a.test: mailboxes: expected a name that does not begin with \".\" or \"-\", found \".x\"\n" LINE3
+     "error: domain a.test: mailboxes: expected a name without the characters / \\ \" @ < > | : * ?, found "
+     "\"a/b\"\n" LINE3 "error: domain a.test: mailboxes: expected 1 to 64 octets, found \"\"\n" LINE3
+     "error: domain a.test: mailboxes: expected a name without the characters / \\ \" @ < > | : * ?, found "
+     "\"x@y\"\n" LINE3
+     "error: domain a.test: mailboxes: expected a name that does not begin with \".\" or \"-\", found \"-x\"\n" LINE3
+     "error: domain a.test: mailbox \"a\" is listed twice\n"},
+    {MX "domain a.test { catch-all = \"x\" archive = \"@y\" }",
+     LINE3 "error: domain a.test: catch-all: expected an address, found \"x\": address needs a domain\n" LINE3
+           "error: domain a.test: archive: expected an address, found \"@y\": bad address syntax\n"},
+    {MX "domain a.test { tls = require }",
+     LINE3 "warning: domain a.test: tls has no meaning with deliver = \"maildir\"\n"},
+
+    /* aliases and loops */
+    {MX "domain a.test { }\nalias \"x\" { to = \"y@a.test\" }",
+     "t.conf:4: error: alias: expected an address as title, found \"x\": address needs a domain\n"},
+    {MX "domain a.test { }\nalias \"x@a.test\" { to = {\"y\"} }",
+     "t.conf:4: error: alias x@a.test: to: expected an address, found \"y\": address needs a domain\n"},
+    {MX "domain a.test { }\nalias \"x@a.test\" { }\nalias \"y@a.test\" { to = {} }",
+     "t.conf:4: error: alias x@a.test: expected the key to, found none\n"
+     "t.conf:5: error: alias y@a.test: to: expected at least one address, found an empty list\n"},
+    {MX "domain a.test { }\nalias x@a.test { to = \"b@c.test\" }\nalias X@A.test { to = \"b@c.test\" }",
+     "t.conf:5: error: alias \"X@a.test\" is given twice (first in line 4)\n"},
+    {MX "alias x@a.test { to = \"b@c.test\" }",
+     LINE3 "warning: alias x@a.test is never used: there is no domain a.test\n"},
+    {MX "domain a.test { }\nalias x@a.test { to = \"x@a.test\" }",
+     "t.conf:4: error: alias x@a.test: expected targets that do not lead back to it, found \"x@a.test\"\n"},
+    {MX "domain a.test { }\nalias x@a.test { to = \"y@a.test\" }\nalias y@a.test { to = {\"o@c.test\", \"X@a.test\"} }",
+     "t.conf:5: error: alias y@a.test: expected targets that do not lead back to it, found \"X@a.test\"\n"},
+    {MX "domain a.test { catch-all = \"x@b.test\" }\ndomain b.test { catch-all = \"y@a.test\" }",
+     "t.conf:4: error: domain b.test: catch-all: expected an address that does not lead back to itself, found "
+     "\"y@a.test\"\n"},
+    {MX "domain a.test { catch-all = \"x@a.test\" mailboxes = {\"x\"} }", ""},
+    {MX "domain a.test { archive = \"x@b.test\" }\ndomain b.test { archive = \"y@a.test\" }",
+     "t.conf:4: error: domain b.test: archive: expected an address whose own copies do not come back, found "
+     "\"y@a.test\"\n"},
+
+    /* routes */
+    {MX "route \"*\" { }", LINE3 "error: route *: expected the key via, found none\n"},
+    {MX "route \"*\" { via = {} }", LINE3 "error: route *: via: expected at least one server, found an empty list\n"},
+    {MX "route \"*.a.test\" { via = \"mx\" }",
+     LINE3 "error: route: expected \"*\", a domain or \".domain\" as title, found \"*.a.test\"\n"},
+    {MX "route .a.test { via = {\"lmtp://127.0.0.1:24\"} }", LINE3
+     "error: route .a.test: via: expected \"smtp://host:port\", \"smtps://host:port\", \"mx\" or \"discard\", found "
+     "\"lmtp://127.0.0.1:24\"\n"},
+    {MX "route \"*\" { via = \"smtp://127.0.0.1:2525\" }",
+     LINE3 "error: route *: via: expected another server, found \"smtp://127.0.0.1:2525\", which is our listener mx\n"},
+    {MX "route \"*\" { via = \"mx\" }\nroute \"*\" { via = \"mx\" }",
+     "t.conf:4: error: route \"*\" is given twice (first in line 3); a second one needs the key from\n"},
+    {MX
+     "route \"*\" { via = \"mx\" from = \"@B.test\" }\nroute \"*\" { via = \"mx\" from = {\"c@c.test\", \"@b.test\"} }",
+     "t.conf:4: error: route \"*\" from \"@b.test\" is given twice (first in line 3)\n"},
+    {MX "route \"*\" { via = \"mx\" from = {\"x\", \"@\", \"<>\"} }", LINE3
+     "error: route *: from: expected an address, \"@domain\" or \"<>\", found \"x\": address needs a domain\n" LINE3
+     "error: route *: from: expected an address, \"@domain\" or \"<>\", found \"@\": no domain name\n"},
+    {MX
+     "route \"*\" { via = \"smtps://h.test\" tls = none auth-user = \"u\" source = {\"1.2.3.4\", \"1.2.3.5\", \"x\"} }",
+     LINE3
+     "error: route *: expected tls other than \"none\" with smtps://, found \"none\"\n" LINE3
+     "error: route *: expected the key password-file with auth-user, found none\n" LINE3
+     "warning: route *: the password is sent in clear, because tls is \"none\"\n" LINE3
+     "error: route *: source: expected at most one IPv4 and one IPv6 address, found a second one, \"1.2.3.5\"\n" LINE3
+     "error: route *: source: expected an IP address, found \"x\"\n"},
+};
+
+/* True when each expected text is the start of what was found, and nothing else was (a text of another room may
+ * follow one that ends in a blank). */
+static bool as_expected(const char *found, const char *want)
+{
+    size_t n = strlen(want);
+    return n && want[n - 1] == ' ' ? strncmp(found, want, n) == 0 : strcmp(found, want) == 0;
+}
+
+static void rules(void **state)
+{
+    (void)state;
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct conf_bundle b;
+        struct conf_errors errors;
+        struct conf *c = NULL;
+        AUTO_BUF out;
+        buf_init(&out, 1 << 20);
+        assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(cases[i].text), S("/etc")), OK);
+        err e = conf_load(&c, &b, &errors);
+        conf_errors_print(&out, &errors);
+        buf_add_char(&out, 0);
+        if (!as_expected(out.p, cases[i].errors)) {
+            print_error("case %zu:\n%s\nexpected:\n%sfound:\n%s\n", i, cases[i].text, cases[i].errors, out.p);
+            wrong++;
+        }
+        assert_int_equal(e, strstr(out.p, "error: ") ? E_SYNTAX : OK);
+        conf_errors_free(&errors);
+        conf_bundle_free(&b);
+        conf_drop(&c);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static struct conf *load(const char *text)
+{
+    struct conf_bundle b;
+    struct conf_errors errors;
+    struct conf *c = NULL;
+    assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/etc")), OK);
+    assert_int_equal(conf_load(&c, &b, &errors), OK);
+    conf_errors_free(&errors);
+    conf_bundle_free(&b);
+    return c;
+}
+
+static void filled_in(void **state)
+{
+    (void)state;
+    struct conf *c = load(MX "domain a.test { deliver = \"lmtp:///run/l\" } domain B.test { }");
+    assert_true(str_eq(c->origin, S("mx.example.test")) && str_eq(c->send_helo, S("mx.example.test")));
+    assert_true(str_eq(c->listeners[0].hostname, S("mx.example.test")));
+    assert_true(str_eq(c->postmaster, S("postmaster@b.test")));
+    assert_true(str_eq(c->data_dir, S("/etc/data")) && str_eq(c->control_socket, S("/etc/data/control")));
+    assert_int_equal(c->domains[0].hop.how, CONF_TO_SERVER);
+    assert_true(str_eq(c->domains[0].hop.url.path, S("/run/l")));
+    assert_int_equal(c->queue_delays.n, 7);
+    assert_int_equal(c->queue_delays.v[6], 4 * 3600 * 1000000000ll);
+    assert_int_equal(c->body_memory, 256 << 20);
+    assert_int_equal(c->limit_exempt.n, 2);
+    conf_drop(&c);
+}
+
+static void automatic(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dns;
+        bool targets, validate;
+    } v[] = {{"", false, true},
+             {"dns { servers = {\"127.0.0.1:5353\"} }", true, false},
+             {"dns { servers = \"::1\" }", true, false},
+             {"dns { servers = {\"127.0.0.1\", \"9.9.9.9\"} validate = true }", false, true},
+             {"private-targets = true dns { validate = false }", true, false},
+             {"private-targets = false dns { servers = {\"127.0.0.1\"} }", false, false}};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        char text[256];
+        snprintf(text, sizeof text, MX "%s", v[i].dns);
+        struct conf *c = load(text);
+        assert_int_equal(c->private_targets_now, v[i].targets);
+        assert_int_equal(c->dns_validate_now, v[i].validate);
+        conf_drop(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rules), cmocka_unit_test(filled_in),
+                                       cmocka_unit_test(automatic)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
