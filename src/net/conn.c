@@ -226,8 +226,8 @@ static err before_read(struct conn *c)
     return worth_trying(c) ? OK : E_AGAIN;
 }
 
-/* At least one more octet into the buffer, which may grow to `most`. */
-static err fill(struct conn *c, size_t most)
+/* At least one more octet and at most `want` into the buffer, which may grow to `most`. */
+static err fill(struct conn *c, size_t most, size_t want)
 {
     for (;;) {
         bool empty = c->in_at == c->in_n;
@@ -238,7 +238,8 @@ static err fill(struct conn *c, size_t most)
             size_t n;
             if (!in_room(c, most))
                 return conn_fail(c, E_NOMEM);
-            e = try_read(c, c->in + c->in_n, c->in_cap - c->in_n, &n);
+            size_t room = c->in_cap - c->in_n;
+            e = try_read(c, c->in + c->in_n, room < want ? room : want, &n);
             if (e == OK) {
                 c->in_n += n;
                 return OK;
@@ -265,7 +266,7 @@ static err swallow(struct conn *c)
         c->in_at = c->in_n;
         if (gone > SWALLOW_MAX)
             return conn_fail(c, E_LINE_LENGTH);
-        if (fill(c, BUF_SIZE) != OK)
+        if (fill(c, BUF_SIZE, SIZE_MAX) != OK)
             return c->e;
     }
 }
@@ -289,7 +290,7 @@ err conn_readline(struct conn *c, size_t max, str *ret, bool *ret_crlf)
         if (n >= max)
             return swallow(c);
         seen = n;
-        fill(c, LINE_MAX_SIZE);
+        fill(c, LINE_MAX_SIZE, SIZE_MAX);
     }
     return c->e;
 }
@@ -301,17 +302,47 @@ err conn_peek(struct conn *c, str *ret)
             *ret = str_mem(c->in + c->in_at, c->in_n - c->in_at);
             return OK;
         }
-        fill(c, LINE_MAX_SIZE);
+        fill(c, LINE_MAX_SIZE, SIZE_MAX);
     }
     return c->e;
 }
 
 err conn_peek_more(struct conn *c, str *ret)
 {
-    if (c->e == OK && c->in_n - c->in_at < LINE_MAX_SIZE && fill(c, LINE_MAX_SIZE) == OK)
+    if (c->e == OK && c->in_n - c->in_at < LINE_MAX_SIZE && fill(c, LINE_MAX_SIZE, SIZE_MAX) == OK)
         *ret = str_mem(c->in + c->in_at, c->in_n - c->in_at);
     else if (c->e == OK)
         return E_LIMIT;
+    return c->e;
+}
+
+/* How many more octets a header certainly has that begins with `in`. */
+static size_t proxy_wants(str in)
+{
+    enum { SIGNATURE = 12, HEAD = 16 }; /* of version 2; a header of version 1 has at least 15 octets */
+    if (in.n < SIGNATURE)
+        return SIGNATURE - in.n;
+    if (in.p[0] != '\r')
+        return 1;
+    if (in.n < HEAD)
+        return HEAD - in.n;
+    size_t all = HEAD + ((size_t)(uint8_t)in.p[14] << 8 | (uint8_t)in.p[15]);
+    return all > in.n ? all - in.n : 1;
+}
+
+err conn_read_proxy(struct conn *c, struct proxyp *ret)
+{
+    while (c->e == OK) {
+        str in = str_mem(c->in + c->in_at, c->in_n - c->in_at);
+        enum proxyp_result r = proxyp_parse(in, ret);
+        if (r == PROXYP_BAD)
+            return E_SYNTAX;
+        if (r == PROXYP_OK) {
+            conn_took(c, ret->used);
+            return OK;
+        }
+        fill(c, BUF_SIZE, proxy_wants(in));
+    }
     return c->e;
 }
 

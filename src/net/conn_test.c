@@ -163,6 +163,42 @@ static void test_peek_more(void)
     pair_close(&p);
 }
 
+static void test_proxy(void)
+{
+    static const struct {
+        str in;
+        err e;
+        bool local;
+        const char *rest;
+    } cases[] = {
+        {S_INIT("PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\nEHLO x\r\n"), OK, false, "EHLO x"},
+        {S_INIT("PROXY UNKNOWN\r\nEHLO x\r\n"), OK, true, "EHLO x"},
+        {S_INIT("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0EHLO x\r\n"), OK, true, "EHLO x"},
+        {S_INIT("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\3\xe8\0\x19"
+                "EHLO x\r\n"),
+         OK, false, "EHLO x"},
+        {S_INIT("EHLO x.example.test\r\n"), E_SYNTAX, false, NULL},
+        {S_INIT("PROXY TCP4 1 2 3\r\nEHLO x\r\n"), E_SYNTAX, false, NULL},
+        {S_INIT("PROXY TCP4"), E_CLOSED, false, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pair p;
+        struct proxyp header;
+        str s;
+        pair_open(&p, NULL, NULL);
+        CHECK(conn_write(&p.b, cases[i].in) == OK);
+        conn_end(&p.b);
+        CHECK(conn_read_proxy(&p.a, &header) == cases[i].e);
+        CHECK(p.a.e == (cases[i].e == E_CLOSED ? E_CLOSED : OK));
+        if (cases[i].e == OK) {
+            CHECK(header.local == cases[i].local && conn_buffered(&p.a) == 0);
+            CHECK(header.local || (header.src.ip.b[3] == 1 && header.src.port == 1000));
+            CHECK(conn_readline(&p.a, 100, &s, NULL) == OK && says(s, cases[i].rest));
+        }
+        pair_close(&p);
+    }
+}
+
 /* ---- output ---- */
 
 static void send_gathered(struct conn *b, void *arg)
@@ -372,6 +408,7 @@ static void all_cases(void *arg, int index)
     test_endless_line();
     test_pieces();
     test_peek_more();
+    test_proxy();
     test_gathered();
     test_pipelining();
     test_half_close();

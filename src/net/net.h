@@ -8,6 +8,7 @@
 #include "rt/rt.h"
 #include "wire/idn.h"
 #include "wire/ip.h"
+#include "wire/proxyp.h"
 
 /* ---- connections -------------------------------------------------------------------------------- */
 
@@ -53,6 +54,9 @@ err conn_peek(struct conn *c, str *ret) YIELDS;
  * E_LIMIT (not sticky) when 64 KiB are here already. */
 err conn_peek_more(struct conn *c, str *ret) YIELDS;
 void conn_took(struct conn *c, size_t n);
+/* A PROXY header at the very beginning of a stream in clear, and not one octet more, so that TLS may follow at
+ * once. E_SYNTAX, not sticky: there is none. */
+err conn_read_proxy(struct conn *c, struct proxyp *ret) YIELDS;
 /* Reads straight into `p` (n octets at most), from the buffer first: for message bodies. */
 err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
 /* Octets that are here already, without sleeping (also those decrypted). */
@@ -71,16 +75,12 @@ err conn_flush(struct conn *c) YIELDS;
 /* The identities (certificate chain and key) of one listener generation, chosen by server name (SNI); immutable,
  * shared by all loops, counted. Sessions resume across loops, listeners and reloads of one process. */
 struct tls_server;
-struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 struct tls_server_config {
     const char *const *cert_pem; /* chains in PEM, one text each; the first is the default ... */
     const char *const *key_pem;  /* ... with their keys */
     size_t n;
     int min_version;     /* 0: TLS1_2_VERSION */
     const char *ciphers; /* TLS 1.2 list; NULL: ours */
-    /* Puts the key of identity i into its SSL_CTX, which has the certificate; NULL: by key_pem. */
-    err (*install_key)(void *arg, struct ssl_ctx_st *ctx, size_t i);
-    void *arg;
 };
 /* *ret_why (may be NULL, as everywhere below) receives what is wrong. E_TLS, E_NOMEM. */
 err tls_server_new(struct tls_server **ret, const struct tls_server_config *c, struct buf *ret_why);
@@ -131,8 +131,8 @@ struct dns_config {
     str resolv_conf, hosts; /* contents */
     rt_time timeout;        /* for one question; 5 s */
 };
-/* Prepares this loop's resolver, in a fiber; a reload calls it again: questions under way end with the old one.
- * E_NOMEM, E_IO; E_SYNTAX: a server without an IP address, or a trust anchor that is none. */
+/* Prepares this loop's resolver, in a fiber or a post; a reload calls it again: questions under way end with the old
+ * one. E_NOMEM, E_IO; E_SYNTAX: a server without an IP address, or a trust anchor that is none. */
 err dns_setup(const struct dns_config *c);
 void dns_end(void); /* this loop asks no more */
 

@@ -4,6 +4,7 @@
  * connection: OpenSSL 3.0 pays dearly for a context.
  */
 #include "net/tls.h"
+#include "priv/priv.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -148,23 +149,9 @@ static err install_chain(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
     return ok ? OK : refuse(ret_why, "certificate");
 }
 
-static err install_pem_key(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
+static err install_key(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
 {
-    BIO *b = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL) : NULL;
-    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key);
-    EVP_PKEY_free(key);
-    BIO_free(b);
-    return ok ? OK : refuse(ret_why, "private key");
-}
-
-/* The one place where a key meets its certificate. */
-static err install_key(SSL_CTX *ctx, const struct tls_server_config *c, size_t i, struct buf *ret_why)
-{
-    err e = c->install_key ? c->install_key(c->arg, ctx, i) : install_pem_key(ctx, c->key_pem[i], ret_why);
-    if (e && !c->install_key)
-        return e;
-    return !e && SSL_CTX_check_private_key(ctx) ? OK : refuse(ret_why, "private key");
+    return priv_tls_key(ctx, pem) == OK ? OK : refuse(ret_why, "private key");
 }
 
 static bool name_fits(SSL_CTX *ctx, const char *name, bool wildcard)
@@ -218,7 +205,7 @@ static err identity_new(SSL_CTX **ret, struct tls_server *s, const struct tls_se
         return refuse(ret_why, c->ciphers ? "cipher list" : "TLS context");
     err e = install_chain(ctx, c->cert_pem[i], ret_why);
     if (e == OK)
-        e = install_key(ctx, c, i, ret_why);
+        e = install_key(ctx, c->key_pem[i], ret_why);
     if (e) {
         SSL_CTX_free(ctx);
         return e;

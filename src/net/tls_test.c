@@ -287,6 +287,24 @@ static void read_to_end(struct conn *b, void *arg)
     CHECK(e == *(const err *)arg);
 }
 
+/* Implicit TLS behind a balancer: the handshake follows its header at once. */
+static void proxied(struct conn *b, void *arg)
+{
+    struct proxyp header;
+    CHECK(conn_read_proxy(b, &header) == OK && header.src.port == 5);
+    CHECK(tls_accept(b, arg, NULL) == OK);
+}
+
+static void test_proxied(void)
+{
+    struct pair p;
+    struct tls_client_config cfg = {.verify = TLS_ANY};
+    pair_open(&p, proxied, server);
+    CHECK(conn_write(&p.a, S("PROXY TCP4 192.0.2.1 192.0.2.2 5 465\r\n")) == OK);
+    CHECK(tls_connect(&p.a, &cfg, NULL) == OK);
+    pair_close(&p);
+}
+
 static void test_endings(void)
 {
     static const err ends[] = {E_CLOSED, E_RESET, E_TLS};
@@ -397,6 +415,7 @@ static void all_cases(void *arg, int index)
     test_versions();
     test_resumption();
     test_injection();
+    test_proxied();
     test_endings();
     test_not_tls();
     test_bulk();

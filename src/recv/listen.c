@@ -3,7 +3,6 @@
  * connection gets 421 and is closed (RFC 5321 3.1, 4.2.1).
  */
 #include "recv/internal.h"
-#include "wire/proxyp.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -74,15 +73,9 @@ struct start {
 static bool take_proxy(struct conn *c)
 {
     struct proxyp p;
-    str in;
     c->deadline = rt_after(PROXY_TIME);
-    err e = conn_peek(c, &in);
-    enum proxyp_result got = PROXYP_MORE;
-    while (e == OK && (got = proxyp_parse(in, &p)) == PROXYP_MORE)
-        e = conn_peek_more(c, &in);
-    if (e || got != PROXYP_OK)
+    if (conn_read_proxy(c, &p) != OK)
         return false;
-    conn_took(c, p.used);
     if (!p.local) {
         ip_to_sockaddr(&p.src, &c->peer);
         ip_to_sockaddr(&p.dst, &c->local);
