@@ -1,0 +1,118 @@
+/* `queue list`: the entries that a filter matches, in order of arrival, in slices. */
+#include "ctl/internal.h"
+
+enum { SLICE = 500 };
+
+struct list_walk {
+    struct ctl_session *s;
+    int64_t now;
+    uint64_t shown, messages, last_id;
+    bool full;
+};
+
+static void entry_json(struct ctl_out *o, const struct queue_entry *e)
+{
+    json_open(o, '{');
+    json_key(o, "id");
+    json_id(o, e->id);
+    json_knum(o, "index", e->index);
+    json_ktime(o, "arrived", e->arrived_ms);
+    json_ktime(o, "expires", e->expires_ms);
+    json_knum(o, "size", (int64_t)e->size);
+    json_kstr(o, "sender", e->sender);
+    json_kstr(o, "recipient", e->address);
+    json_kstr(o, "site", e->site);
+    json_kstr(o, "state", str_c(e->state));
+    json_knum(o, "attempts", e->attempts);
+    json_ktime(o, "next", e->next_ms);
+    json_kstr(o, "reply", e->reply);
+    json_knum(o, "tenant", e->tenant);
+    json_close(o, '}');
+}
+
+/* One message has one line for itself and one for each recipient. */
+static void entry_text(struct buf *b, const struct queue_entry *e, bool first, int64_t now)
+{
+    if (first) {
+        rt_id_text(b, e->id);
+        buf_add_c(b, "  from ");
+        ctl_put_sender(b, e->sender);
+        buf_add_c(b, ", ");
+        ctl_put_size(b, e->size);
+        buf_add_c(b, ", ");
+        text_age(b, (now - e->arrived_ms) / 1000);
+        buf_add_c(b, " old\n");
+    }
+    size_t at = b->n;
+    buf_printf(b, "    %-8s ", e->state);
+    text_safe(b, e->address);
+    ctl_put_pad(b, at, 50);
+    buf_add_c(b, " by ");
+    text_safe(b, e->site);
+    if (e->attempts) {
+        buf_add_c(b, ", ");
+        ctl_put_count(b, e->attempts, "attempt", "attempts");
+    }
+    if (e->state[0] == 'w') {
+        buf_add_c(b, ", next ");
+        ctl_put_in(b, e->next_ms, now);
+    }
+    buf_add_char(b, '\n');
+    if (e->reply.n) {
+        buf_add_c(b, "             ");
+        text_safe(b, e->reply);
+        buf_add_char(b, '\n');
+    }
+}
+
+static void each(void *arg, const struct queue_entry *e)
+{
+    struct list_walk *w = arg;
+    struct ctl_args *a = &w->s->args;
+    bool first = e->id != w->last_id;
+    if (w->full || (a->limit && (a->ids ? w->messages + first : w->shown + 1) > a->limit)) {
+        w->full = true;
+        return;
+    }
+    w->last_id = e->id;
+    w->shown++;
+    w->messages += first;
+    struct ctl_out *o = &w->s->out;
+    if (!a->ids && o->json) {
+        if (w->shown > 1)
+            buf_add_char(&o->b, '\n');
+        entry_json(o, e);
+    } else if (!a->ids) {
+        entry_text(&o->b, e, first, w->now);
+    } else if (first && o->json) {
+        json_id(o, e->id);
+    } else if (first) {
+        rt_id_text(&o->b, e->id);
+        buf_add_char(&o->b, '\n');
+    }
+}
+
+int ctl_list(struct ctl_session *s)
+{
+    struct list_walk w = {.s = s, .now = rt_wall_ms()};
+    uint64_t cursor = 0;
+    bool more = true;
+    if (s->out.json)
+        json_open(&s->out, '[');
+    while (more && !w.full) {
+        more = queue_walk(s->rooms->queue, &s->args.filter, &cursor, SLICE, each, &w);
+        if (ctl_out_send(&s->out))
+            return EXIT_FAIL;
+        fiber_yield();
+    }
+    if (s->out.json) {
+        json_close(&s->out, ']');
+        buf_add_char(&s->out.b, '\n');
+    } else if (!s->args.ids) {
+        ctl_put_count(&s->out.b, w.shown, "recipient", "recipients");
+        buf_add_c(&s->out.b, " of ");
+        ctl_put_count(&s->out.b, w.messages, "message", "messages");
+        buf_add_c(&s->out.b, w.full ? "; there are more (--limit)\n" : "\n");
+    }
+    return EXIT_OK;
+}
