@@ -1,28 +1,38 @@
 /* Rules about networks and listeners: no open relay by accident, no two listeners at one address. */
 #include "conf/internal.h"
 
+#include <stdlib.h>
+
 /* ---- open relays ---- */
 
 static bool wide(const struct ip_net *n) { return n->bits < (n->ip.v == 4 ? 8 : 32); }
 
-static bool inside(const struct ip_net *a, const struct ip_net *b)
+static int by_place(const void *a, const void *b)
 {
-    return a->ip.v == b->ip.v && a->bits >= b->bits && ip_net_has(b, &a->ip);
+    const struct ip_net *x = a, *y = b;
+    int c = (x->ip.v > y->ip.v) - (x->ip.v < y->ip.v);
+    c = c ? c : memcmp(x->ip.b, y->ip.b, sizeof x->ip.b);
+    return c ? c : (x->bits > y->bits) - (x->bits < y->bits);
 }
 
 /* How many networks of the widest allowed size (in units of 1/65536) the public ones of a list make together;
  * those that lie in others count once. */
-static uint64_t together(const struct conf_nets *nets)
+static uint64_t together(struct load *l, const struct conf_nets *nets)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < nets->n; i++) {
-        const struct ip_net *n = &nets->v[i];
+    struct ip_net *v = arena_array(&l->tmp, nets->n, sizeof *v), *last = NULL;
+    if (!v || nets->n == 0)
+        return 0;
+    memcpy(v, nets->v, nets->n * sizeof *v);
+    qsort(v, nets->n, sizeof *v, by_place); /* a network comes right before those that lie in it */
+    for (struct ip_net *n = v; n < v + nets->n; n++) {
         enum ip_class class = ip_class(&n->ip);
         int shift = n->bits - (n->ip.v == 4 ? 8 : 32);
-        bool counted = class == IP_LOOPBACK || class == IP_PRIVATE || class == IP_LINK_LOCAL;
-        for (size_t j = 0; j < nets->n && !counted; j++)
-            counted = j != i && inside(n, &nets->v[j]) && (!inside(&nets->v[j], n) || j < i);
-        if (!counted && shift >= 0 && shift <= 16)
+        bool ours = class == IP_LOOPBACK || class == IP_PRIVATE || class == IP_LINK_LOCAL;
+        if (ours || (last && last->ip.v == n->ip.v && ip_net_has(last, &n->ip)))
+            continue;
+        last = n;
+        if (shift >= 0 && shift <= 16)
             sum += 65536u >> shift;
     }
     return sum;
@@ -81,7 +91,7 @@ void check_relay(struct load *l)
     }
     check_width(l, LINE(l, relay_from), "relay-from", &c->relay_from,
                 "an open relay; set open-relay = true if that is meant");
-    if (together(&c->relay_from) > 65536)
+    if (together(l, &c->relay_from) > 65536)
         fail(&l->e, LINE(l, relay_from),
              "relay-from: expected public networks of at most one /8 (IPv6: /32) together, found more: an open relay; "
              "set "

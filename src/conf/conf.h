@@ -166,7 +166,8 @@ struct conf_errors {
     struct arena arena;
 };
 /* Parses and checks everything; on errors returns E_SYNTAX with all of them (in file order; at most 200) and no
- * configuration. Warnings (mistakes that do not stop a start) are among them, also when OK is returned. E_NOMEM.
+ * configuration. Warnings (mistakes that do not stop a start; at most 50) are among them, also when OK is returned.
+ * E_NOMEM.
  * `errors` is initialised here; conf_errors_free in every case. */
 err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors);
 /* "FILE:LINE: error: TEXT" or "...: warning: TEXT", a line each. */

@@ -29,24 +29,37 @@ static bool room(struct errs *e)
     return true;
 }
 
+/* Bounds both kinds, so that warnings never crowd out errors. False: `text` is not to be kept. */
+static bool counted(struct errs *e, bool warning, const char **ret_instead)
+{
+    if (warning) {
+        if (e->warnings < WARNINGS_MAX && ++e->warnings == WARNINGS_MAX)
+            *ret_instead = "too many warnings; the rest is not shown";
+        else if (e->warnings == WARNINGS_MAX)
+            return false;
+        return true;
+    }
+    e->failed = true;
+    if (++e->errors == ERRORS_MAX) {
+        e->full = true;
+        *ret_instead = "too many errors; the rest is not shown";
+    }
+    return true;
+}
+
 void errs_add(struct errs *e, int line, bool warning, const char *fmt, ...)
 {
-    e->failed |= !warning;
-    if (e->full || !room(e))
+    const char *instead = NULL;
+    if (e->full || !counted(e, warning, &instead) || !room(e))
         return;
     char text[MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (e->out->n + 1 == ERRORS_MAX) {
-        e->full = e->failed = true;
-        warning = false;
-        n = snprintf(text, sizeof text, "too many errors; the rest is not shown");
-    }
     if (n >= (int)sizeof text)
         n = (int)sizeof text - 1;
-    str s = arena_str(&e->out->arena, (str){text, n > 0 ? (size_t)n : 0});
+    str s = arena_str(&e->out->arena, instead ? str_c(instead) : (str){text, n > 0 ? (size_t)n : 0});
     e->out->v[e->out->n++] = (struct conf_error){e->path, line, warning, s};
 }
 
@@ -54,6 +67,8 @@ const char *shown(struct errs *e, str s)
 {
     struct buf b;
     char mem[4 * SHOWN_MAX + 8];
+    if (e->full)
+        return "";
     buf_init_fixed(&b, mem, sizeof mem);
     buf_add_char(&b, '"');
     str head = str_sub(s, 0, SHOWN_MAX);

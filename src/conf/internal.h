@@ -62,12 +62,13 @@ str nearest_word(const char *words, str found); /* of "a|b|c" */
 
 /* ---- errors (errors.c) ---- */
 
-enum { ERRORS_MAX = 200, FILE_MAX = 16 << 20 };
+enum { ERRORS_MAX = 200, WARNINGS_MAX = 50, FILE_MAX = 16 << 20 };
 struct errs {
     struct conf_errors *out;
     size_t cap;
+    int errors, warnings;
     bool failed; /* an error, not only warnings */
-    bool full;   /* ERRORS_MAX reached: nothing more is kept */
+    bool full;   /* ERRORS_MAX reached: nothing more is kept, and work may stop */
     str path;    /* the file that is being read */
 };
 void errs_init(struct errs *e, struct conf_errors *out);

@@ -13,7 +13,10 @@ static const size_t memory_max = (size_t)1 << 30;
 bool domain_of(struct load *l, str text, str *ret)
 {
     str s;
-    if (idn_to_ascii(text, &l->c->arena, &s) || !domain_valid(s, 0))
+    err e = idn_to_ascii(text, &l->c->arena, &s);
+    if (e == E_NOMEM)
+        l->tmp.e = e;
+    if (e || !domain_valid(s, 0))
         return false;
     *ret = s;
     return true;
@@ -115,7 +118,7 @@ static void set_key(struct load *l, const struct place *at, const struct entry *
 static void set_keys(struct load *l, const struct place *at, const struct block *b)
 {
     int seen[KEY_COUNT] = {0};
-    for (const struct entry *e = b->first; e; e = e->next)
+    for (const struct entry *e = b->first; e && !l->e.full; e = e->next)
         set_key(l, at, e, seen);
     for (const struct key *k = keys; k < keys + KEY_COUNT; k++) {
         if (k->section != at->section || !(k->flags & KEY_MUST) || seen[k - keys])
@@ -222,8 +225,10 @@ static void titled(struct load *l, const struct block *b, enum section s)
     buf_printf(&where, "%s " STR_FMT ": ", sections[s - 1].name, STR_ARG(str_sub(b->title, 0, WHERE_MAX - 16)));
     if (!b->titled || strchr(mem, '\n'))
         mem[0] = 0;
-    if (!section_defaults(s, &l->c->arena, at.base))
+    if (!section_defaults(s, &l->c->arena, at.base)) {
+        l->tmp.e = E_NOMEM;
         return;
+    }
     *(str *)at.base = arena_str(&l->c->arena, title);
     set_keys(l, &at, b);
 }
@@ -275,7 +280,7 @@ static void apply(struct load *l, const struct block *tree)
     int seen[GROUPS_MAX] = {0};
     struct place top = {.section = SEC_global, .where = "", .base = l->c};
     set_keys(l, &top, tree);
-    for (const struct block *b = tree->next; b; b = b->next) {
+    for (const struct block *b = tree->next; b && !l->e.full; b = b->next) {
         const char *g = group_find(b->name);
         enum section s = section_find(b->name);
         size_t at = 0;
@@ -323,15 +328,17 @@ err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors
     l.c->arena.secret = true;
     l.c->dir = arena_str(&l.c->arena, b->dir);
     l.e.path = arena_str(&errors->arena, b->v[0].path);
-    if (section_defaults(SEC_global, &l.c->arena, l.c)) {
+    bool nomem = !section_defaults(SEC_global, &l.c->arena, l.c);
+    if (!nomem) {
         load_main(&l);
         aliases_read(&l);
-        check(&l);
-        if (index_build(&l))
+        if (!l.e.full)
+            check(&l);
+        if (!l.e.full && index_build(&l))
             check_loops(&l);
     }
     errs_finish(&l.e, b);
-    bool nomem = l.c->arena.e || l.tmp.e || errors->arena.e;
+    nomem |= l.c->arena.e || l.tmp.e || errors->arena.e;
     arena_free(&l.tmp);
     if (nomem || l.e.failed) {
         conf_drop(&l.c);
