@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -147,6 +148,13 @@ static err fs_space(int dirfd, uint64_t *ret_free_bytes)
     return OK;
 }
 
+static err fs_lock(int fd)
+{
+    if (!flock(fd, LOCK_EX | LOCK_NB))
+        return OK;
+    return errno == EWOULDBLOCK ? E_EXISTS : err_from_errno(errno);
+}
+
 const struct rt_fs rt_fs_real = {
     .open = fs_open,
     .close = fs_close,
@@ -163,5 +171,6 @@ const struct rt_fs rt_fs_real = {
     .list = fs_list,
     .size = fs_size,
     .space = fs_space,
+    .lock = fs_lock,
 };
 const struct rt_fs *rt_fs = &rt_fs_real;

@@ -177,6 +177,7 @@ struct rt_fs {
     err (*list)(int dirfd, const char *path, void (*each)(void *arg, const char *name), void *arg);
     err (*size)(int fd, uint64_t *ret_n);
     err (*space)(int dirfd, uint64_t *ret_free_bytes); /* free for us */
+    err (*lock)(int fd);                               /* until closed; E_EXISTS: held by another */
 };
 extern const struct rt_fs rt_fs_real;
 extern const struct rt_fs *rt_fs; /* the table in use; a test may replace it before anything runs */

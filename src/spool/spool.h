@@ -16,45 +16,45 @@
 /* ---- envelopes ------------------------------------------------------------------------------ */
 
 enum envelope_flag {
-    ENV_SMTPUTF8 = 1,        /* the transaction said SMTPUTF8 (RFC 6531) */
-    ENV_DOT_LINE = 2,        /* a line of the body begins with a dot: DATA needs stuffing */
-    ENV_8BIT_BODY = 4,       /* octets above 127 in the body */
-    ENV_8BIT_HEAD = 8,       /* ... in the header block */
-    ENV_BARE_EOL = 16,       /* bare CR or LF (BINARYMIME only) */
-    ENV_NO_FINAL_EOL = 32,   /* does not end in CRLF (BINARYMIME only) */
-    ENV_LONG_LINE = 64,      /* a line of more than 998 octets */
+    ENV_SMTPUTF8 = 1,      /* the transaction said SMTPUTF8 (RFC 6531) */
+    ENV_DOT_LINE = 2,      /* a line of the body begins with a dot: DATA needs stuffing */
+    ENV_8BIT_BODY = 4,     /* octets above 127 in the body */
+    ENV_8BIT_HEAD = 8,     /* ... in the header block */
+    ENV_BARE_EOL = 16,     /* bare CR or LF (BINARYMIME only) */
+    ENV_NO_FINAL_EOL = 32, /* does not end in CRLF (BINARYMIME only) */
+    ENV_LONG_LINE = 64,    /* a line of more than 998 octets */
     ENV_NUL = 128,
-    ENV_REPORT = 256,        /* one of our own reports: its failure is a double bounce */
-    ENV_HELD = 512,          /* accepted but not to be attempted before an operator releases it */
-    ENV_SUBMITTED = 1024,    /* came by authentication or local submission */
-    ENV_TLS = 2048,          /* came over TLS */
-    ENV_DELAY_TOLD = 4096,   /* never set by intake */
+    ENV_REPORT = 256,      /* one of our own reports: its failure is a double bounce */
+    ENV_HELD = 512,        /* accepted but not to be attempted before an operator releases it */
+    ENV_SUBMITTED = 1024,  /* came by authentication or local submission */
+    ENV_TLS = 2048,        /* came over TLS */
+    ENV_DELAY_TOLD = 4096, /* never set by intake */
 };
 
 struct recipient {
-    str address;             /* where to: "local@domain" in the form of addr_print; UTF-8 allowed */
-    str orcpt;               /* "type;address" as given or made by alias expansion; empty: none (RFC 3461 4.2) */
-    uint8_t notify;          /* enum cmd_notify bits of wire/cmd.h; 0: default */
-    str list;                /* the alias or list it came from; empty: none */
-    str sender;              /* reverse-path for this recipient alone (forwarding rewrites it, SRS); empty: the envelope's */
+    str address;    /* where to: "local@domain" in the form of addr_print; UTF-8 allowed */
+    str orcpt;      /* "type;address" as given or made by alias expansion; empty: none (RFC 3461 4.2) */
+    uint8_t notify; /* enum cmd_notify bits of wire/cmd.h; 0: default */
+    str list;       /* the alias or list it came from; empty: none */
+    str sender;     /* reverse-path for this recipient alone (forwarding rewrites it, SRS); empty: the envelope's */
 };
 
 /* All strings are views; envelope_decode leaves them pointing into the bytes given. */
 struct envelope {
-    uint64_t id;             /* 63 bits, time in front; from spool_new_id */
+    uint64_t id; /* 63 bits, time in front; from spool_new_id */
     int64_t arrived_ms, expires_ms;
-    uint32_t tenant;         /* who brought it: account, listener or network; 0: nobody in particular */
-    uint32_t flags;          /* enum envelope_flag */
-    uint8_t body;            /* enum cmd_body: what MAIL said (RFC 6152, RFC 3030) */
-    uint8_t ret;             /* enum cmd_ret */
-    uint8_t class;           /* 0 ordinary, higher leaves first */
-    uint8_t hops;            /* Received fields found */
-    uint32_t head_size;      /* octets of the header block, its empty line included */
-    uint64_t body_size;      /* octets after it */
-    str sender;              /* empty: the null reverse-path */
-    str envid;               /* decoded ENVID (RFC 3461 4.4); empty: none */
-    str client, helo, user;  /* address as text, name given, account (or "uid 1000"); for log, history, headers */
-    str message_id;          /* with its angle brackets, for people; empty when there is none */
+    uint32_t tenant;        /* who brought it: account, listener or network; 0: nobody in particular */
+    uint32_t flags;         /* enum envelope_flag */
+    uint8_t body;           /* enum cmd_body: what MAIL said (RFC 6152, RFC 3030) */
+    uint8_t ret;            /* enum cmd_ret */
+    uint8_t class;          /* 0 ordinary, higher leaves first */
+    uint8_t hops;           /* Received fields found */
+    uint32_t head_size;     /* octets of the header block, its empty line included */
+    uint64_t body_size;     /* octets after it */
+    str sender;             /* empty: the null reverse-path */
+    str envid;              /* decoded ENVID (RFC 3461 4.4); empty: none */
+    str client, helo, user; /* address as text, name given, account (or "uid 1000"); for log, history, headers */
+    str message_id;         /* with its angle brackets, for people; empty when there is none */
     struct recipient *to;
     uint32_t nto;
 };
@@ -73,15 +73,15 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret);
  * in the metric body_bytes.
  */
 struct body;
-struct body *body_new(void);                             /* NULL without memory; one reference */
+struct body *body_new(void); /* NULL without memory; one reference */
 struct body *body_ref(struct body *b);
-void body_drop(struct body **b);                         /* NULL is fine */
+void body_drop(struct body **b); /* NULL is fine */
 /* Room to read into: *ret_n bytes at the returned place (at least 1), then body_grew says how many were
  * used. NULL without memory. */
 char *body_room(struct body *b, size_t *ret_n);
 void body_grew(struct body *b, size_t n);
 err body_add(struct body *b, str s);
-uint64_t body_size(const struct body *b);                /* octets held in memory */
+uint64_t body_size(const struct body *b); /* octets held in memory */
 /* Puts `head` in the place of the first `old` octets: how a header block is edited (old == 0: prepended). */
 err body_splice_head(struct body *b, size_t old, str head);
 /* The pieces in order: start with *at = 0; false at the end. */
@@ -92,21 +92,22 @@ bool body_piece(const struct body *b, size_t *at, str *ret);
 struct spool;
 
 struct spool_config {
-    int dir;                     /* descriptor of the folder; the spool keeps its own copy */
-    uint64_t segment_size;       /* bytes of a segment file; 64 MiB; all files of a folder have the size they were made with */
-    uint64_t reserve;            /* free bytes of the disk below which put refuses: E_DISK_FULL */
-    uint64_t max_bytes;          /* limit for all segment files; 0: none; E_QUEUE_FULL */
-    uint32_t spare;              /* free segments kept for reuse; more are deleted */
+    int dir; /* descriptor of the folder; the spool keeps its own copy */
+    uint64_t
+        segment_size;   /* bytes of a segment file; 64 MiB; all files of a folder have the size they were made with */
+    uint64_t reserve;   /* free bytes of the disk below which put refuses: E_DISK_FULL */
+    uint64_t max_bytes; /* limit for all segment files; 0: none; E_QUEUE_FULL */
+    uint32_t spare;     /* free segments kept for reuse; more are deleted */
 };
 
 /* What is left of a message at start, one call each, oldest message first. `state[i]` belongs to env->to[i]. */
 enum rcpt_state { RCPT_WAITING, RCPT_DONE };
 struct rcpt_status {
-    uint8_t state;               /* enum rcpt_state */
+    uint8_t state; /* enum rcpt_state */
     bool held;
     uint16_t attempts;
-    int64_t next_ms;             /* wall clock of the next attempt; 0: now */
-    str reply;                   /* of the last attempt, for people; may be empty */
+    int64_t next_ms; /* wall clock of the next attempt; 0: now */
+    str reply;       /* of the last attempt, for people; may be empty */
 };
 typedef void spool_due_fn(void *arg, const struct envelope *env, const struct rcpt_status *state);
 
@@ -114,7 +115,8 @@ typedef void spool_due_fn(void *arg, const struct envelope *env, const struct rc
  * (and compaction). Damage is put aside and logged, never fatal. E_IO and the like when the folder
  * itself cannot be used; E_EXISTS when another process holds it. BLOCKS. */
 err spool_open(struct spool **ret, const struct spool_config *c, spool_due_fn *due, void *arg) BLOCKS;
-void spool_close(struct spool **s) BLOCKS;               /* writes what waits, syncs, seals nothing */
+/* Writes what waits and syncs. After the loops have ended: nobody is told any more. Readers must be closed. */
+void spool_close(struct spool **s) BLOCKS;
 
 /* A new id: larger than all before it in this folder, whatever the clock does. Any thread. */
 uint64_t spool_new_id(struct spool *s);
@@ -128,12 +130,12 @@ err spool_room(struct spool *s, uint64_t size);
  * handed over; the memory that it points at must live until it is done.
  */
 enum outcome { OUT_DELIVERED = 1, OUT_BOUNCED, OUT_EXPIRED, OUT_REMOVED, OUT_REPLACED };
-struct result {                  /* the end of one recipient */
-    uint32_t rcpt;               /* index into env->to */
-    uint8_t outcome;             /* enum outcome */
-    str reply;                   /* for people; cut at 512 octets */
+struct result {      /* the end of one recipient */
+    uint32_t rcpt;   /* index into env->to */
+    uint8_t outcome; /* enum outcome */
+    str reply;       /* for people; cut at 512 octets */
 };
-struct retry {                   /* a recipient put off, held or released */
+struct retry { /* a recipient put off, held or released */
     uint32_t rcpt;
     uint16_t attempts;
     bool held;
@@ -141,15 +143,26 @@ struct retry {                   /* a recipient put off, held or released */
     str reply;
 };
 
+#define SPOOL_GROUP_ROOM 384
 struct spool_group {
-    struct post done;            /* done.run is called on `loop` when the group's fate is known ... */
-    struct loop *loop;           /* ... filled in by spool_send from the current loop */
-    err e;                       /* the fate: OK durable; E_DISK_FULL, E_QUEUE_FULL refused; E_IO: unknown (treat as refused) */
-    bool lazy;                   /* schedules only: rides with the next batch, causes no sync of its own */
-    struct buf bytes;            /* encoded records (private) */
-    struct spool_part *parts;    /* what is written from elsewhere (private) */
-    struct list held;            /* (private) */
+    struct post done;  /* done.run is called on `loop` when the group's fate is known ... */
+    struct loop *loop; /* ... filled in by spool_send from the current loop */
+    err e;             /* the fate: OK durable; E_DISK_FULL, E_QUEUE_FULL refused; E_IO: unknown (treat as refused) */
+    bool lazy;         /* schedules only: rides with the next batch, causes no sync of its own */
+    struct buf bytes;  /* from here on private: encoded records ... */
+    struct spool_part *parts; /* ... and what is written from elsewhere */
+    uint32_t nparts;
+    bool copies, brings; /* made by compaction; brings a message or a chunk */
+    struct list held;
+    void *waiter;
+    struct spool_part {
+        uint32_t at;
+        bool env;
+        struct body *body;
+    } first;
+    char room[SPOOL_GROUP_ROOM]; /* small groups live here */
 };
+/* A group must stay where it is from init to free: it points into itself. */
 void spool_group_init(struct spool_group *g);
 void spool_group_free(struct spool_group *g);
 /* The message record: envelope, and the octets of `b` (header block first). When earlier pieces of the body
@@ -171,7 +184,7 @@ void spool_send(struct spool *s, struct spool_group *g);
 /* The same for fibers: sleeps until the fate is known (not cancellable: at most one disk sync) and returns it. */
 err spool_put(struct spool *s, struct spool_group *g) YIELDS;
 
-void spool_forget(struct spool *s, uint64_t id);         /* an abandoned message's chunks */
+void spool_forget(struct spool *s, uint64_t id); /* an abandoned message's chunks */
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -180,15 +193,15 @@ void spool_forget(struct spool *s, uint64_t id);         /* an abandoned message
 struct spool_reader {
     struct spool *spool;
     struct body *mem;
-    struct envelope env;         /* after open; valid until close */
+    struct envelope env; /* after open; valid until close */
     struct arena arena;
     struct buf buf;
-    void *state;                 /* (private) */
-    size_t at;                   /* (private) */
+    void *state; /* (private) */
+    size_t at;   /* (private) */
 };
 /* E_NOT_FOUND: no such message (any more). E_CORRUPT, E_IO, E_NOMEM. */
 err spool_read_open(struct spool_reader *r, struct spool *s, uint64_t id, struct body *mem) YIELDS;
-err spool_read_next(struct spool_reader *r, str *ret_piece) YIELDS;   /* n == 0: the end; valid until the next call */
+err spool_read_next(struct spool_reader *r, str *ret_piece) YIELDS; /* n == 0: the end; valid until the next call */
 void spool_read_close(struct spool_reader *r);
 
 /* ---- for operators ------------------------------------------------------------------------------ */
@@ -198,5 +211,8 @@ struct spool_stats {
     bool full, failed;
 };
 void spool_stats(struct spool *s, struct spool_stats *ret);
+
+/* The records of a folder as lines of text, oldest segment first. Reads only; the spool should not be open. */
+err spool_dump(int dir, void (*line)(void *arg, str text), void *arg) BLOCKS;
 
 #endif

@@ -1,0 +1,162 @@
+/*
+ * Message octets in memory. The first block begins with the body itself and each block with its own
+ * head, so that a message of 10 KB takes three pages and no other allocation. The encoded envelope
+ * may lie behind the octets; it is put there once, before the body is shared.
+ */
+#include "spool/internal.h"
+
+#include <stdlib.h>
+
+struct block {
+    struct block *next;
+    uint32_t used, cap;
+    int cls;
+    int zero; /* keeps the octets behind it aligned */
+};
+struct body {
+    atomic_uint refs;
+    uint64_t size;
+    uint32_t nblocks, chunks;
+    str env;
+    char *env_heap; /* env when it fits in no block */
+    struct block *last;
+    struct block *env_block; /* taken for env alone */
+    struct block first;      /* its data follow */
+};
+
+static char *data_of(const struct block *k) { return (char *)(k + 1); }
+
+static struct block *block_new(int cls)
+{
+    struct block *k = block_take(cls);
+    if (k)
+        *k = (struct block){.cls = cls, .cap = (uint32_t)(block_size(cls) - sizeof *k)};
+    return k;
+}
+
+struct body *body_new(void)
+{
+    struct body *b = block_take(BLOCK_4K);
+    if (!b)
+        return NULL;
+    memset(b, 0, sizeof *b);
+    atomic_init(&b->refs, 1);
+    b->first.cls = BLOCK_4K;
+    b->first.cap = (uint32_t)(block_size(BLOCK_4K) - sizeof *b);
+    b->last = &b->first;
+    b->nblocks = 1;
+    return b;
+}
+
+struct body *body_ref(struct body *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    return b;
+}
+
+void body_drop(struct body **pb)
+{
+    struct body *b = *pb;
+    *pb = NULL;
+    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (struct block *k = b->first.next, *next; k; k = next) {
+        next = k->next;
+        block_give(k, k->cls);
+    }
+    if (b->env_block)
+        block_give(b->env_block, b->env_block->cls);
+    free(b->env_heap);
+    block_give(b, BLOCK_4K);
+}
+
+/* Four blocks of each size before the next: little is wasted, and a large body has few pieces. */
+static int next_class(const struct body *b)
+{
+    uint32_t c = b->nblocks / 4;
+    return c < BLOCK_CLASSES ? (int)c : BLOCK_CLASSES - 1;
+}
+
+char *body_room(struct body *b, size_t *ret_n)
+{
+    struct block *k = b->last;
+    if (k->used == k->cap) {
+        struct block *more = block_new(next_class(b));
+        if (!more)
+            return NULL;
+        k->next = more;
+        b->last = k = more;
+        b->nblocks++;
+    }
+    *ret_n = k->cap - k->used;
+    return data_of(k) + k->used;
+}
+
+void body_grew(struct body *b, size_t n)
+{
+    b->last->used += (uint32_t)n;
+    b->size += n;
+}
+
+err body_add(struct body *b, str s)
+{
+    while (s.n) {
+        size_t n;
+        char *p = body_room(b, &n);
+        if (!p)
+            return E_NOMEM;
+        if (n > s.n)
+            n = s.n;
+        memcpy(p, s.p, n);
+        body_grew(b, n);
+        s = str_skip(s, n);
+    }
+    return OK;
+}
+
+uint64_t body_size(const struct body *b) { return b->size; }
+
+bool body_piece(const struct body *b, size_t *at, str *ret)
+{
+    const struct block *k = *at == 0 ? &b->first : (const struct block *)*at;
+    if (*at == 1 || (!k->used && !k->next))
+        return false;
+    *at = k->next ? (size_t)k->next : 1;
+    *ret = str_mem(data_of(k), k->used);
+    return true;
+}
+
+str body_envelope(const struct body *b) { return b->env; }
+uint32_t body_chunks(const struct body *b) { return b->chunks; }
+
+/* n bytes in one piece for the envelope. */
+static char *env_room(struct body *b, size_t n)
+{
+    struct block *k = b->last;
+    if (k->cap - k->used >= n)
+        return data_of(k) + k->used;
+    for (int cls = BLOCK_4K; cls < BLOCK_CLASSES; cls++)
+        if (n <= block_size(cls) - sizeof *k) {
+            b->env_block = block_new(cls);
+            return b->env_block ? data_of(b->env_block) : NULL;
+        }
+    return b->env_heap = malloc(n);
+}
+
+err body_put_envelope(struct body *b, const struct envelope *env, uint32_t chunks)
+{
+    size_t n = envelope_size(env);
+    if (b->env.p || b->env_block || b->env_heap)
+        return E_BUG;
+    char *p = env_room(b, n);
+    if (!p)
+        return E_NOMEM;
+    struct buf out;
+    buf_init_fixed(&out, p, n);
+    err e = envelope_encode(&out, env);
+    if (e)
+        return e;
+    b->env = buf_str(&out);
+    b->chunks = chunks;
+    return OK;
+}

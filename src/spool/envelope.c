@@ -1,0 +1,88 @@
+/* Envelopes in their stored form. Version 1: fixed fields, strings with 16-bit lengths, recipients. */
+#include "spool/internal.h"
+
+enum { ENVELOPE_VERSION = 1, RECIPIENT_LEAST = 9 };
+
+err envelope_encode(struct buf *out, const struct envelope *e)
+{
+    buf_put_u8(out, ENVELOPE_VERSION);
+    buf_put_u64(out, e->id);
+    buf_put_u64(out, (uint64_t)e->arrived_ms);
+    buf_put_u64(out, (uint64_t)e->expires_ms);
+    buf_put_u32(out, e->tenant);
+    buf_put_u32(out, e->flags);
+    buf_put_u8(out, e->body);
+    buf_put_u8(out, e->ret);
+    buf_put_u8(out, e->class);
+    buf_put_u8(out, e->hops);
+    buf_put_u32(out, e->head_size);
+    buf_put_u64(out, e->body_size);
+    const str texts[] = {e->sender, e->envid, e->client, e->helo, e->user, e->message_id};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        buf_put_str16(out, texts[i]);
+    buf_put_u32(out, e->nto);
+    for (uint32_t i = 0; i < e->nto; i++) {
+        buf_put_str16(out, e->to[i].address);
+        buf_put_str16(out, e->to[i].orcpt);
+        buf_put_u8(out, e->to[i].notify);
+        buf_put_str16(out, e->to[i].list);
+        buf_put_str16(out, e->to[i].sender);
+    }
+    return out->e;
+}
+
+static err decode_recipients(struct arena *a, struct cur *c, struct envelope *e)
+{
+    e->nto = cur_u32(c);
+    if (c->bad || e->nto > c->n / RECIPIENT_LEAST)
+        return E_CORRUPT;
+    e->to = arena_array(a, e->nto, sizeof *e->to);
+    if (!e->to)
+        return E_NOMEM;
+    for (uint32_t i = 0; i < e->nto; i++) {
+        e->to[i].address = cur_str16(c);
+        e->to[i].orcpt = cur_str16(c);
+        e->to[i].notify = cur_u8(c);
+        e->to[i].list = cur_str16(c);
+        e->to[i].sender = cur_str16(c);
+    }
+    return c->bad || c->n ? E_CORRUPT : OK;
+}
+
+err envelope_decode(struct arena *a, str bytes, struct envelope *ret)
+{
+    struct cur c = cur_of(bytes);
+    struct envelope e = {0};
+    if (cur_u8(&c) != ENVELOPE_VERSION)
+        return E_CORRUPT;
+    e.id = cur_u64(&c);
+    e.arrived_ms = (int64_t)cur_u64(&c);
+    e.expires_ms = (int64_t)cur_u64(&c);
+    e.tenant = cur_u32(&c);
+    e.flags = cur_u32(&c);
+    e.body = cur_u8(&c);
+    e.ret = cur_u8(&c);
+    e.class = cur_u8(&c);
+    e.hops = cur_u8(&c);
+    e.head_size = cur_u32(&c);
+    e.body_size = cur_u64(&c);
+    str *texts[] = {&e.sender, &e.envid, &e.client, &e.helo, &e.user, &e.message_id};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = cur_str16(&c);
+    err bad = decode_recipients(a, &c, &e);
+    if (bad)
+        return bad;
+    *ret = e;
+    return OK;
+}
+
+size_t envelope_size(const struct envelope *e)
+{
+    size_t n = 1 + 3 * 8 + 2 * 4 + 4 + 4 + 8 + 6 * 2 + 4;
+    n += e->sender.n + e->envid.n + e->client.n + e->helo.n + e->user.n + e->message_id.n;
+    for (uint32_t i = 0; i < e->nto; i++) {
+        n += RECIPIENT_LEAST + e->to[i].address.n + e->to[i].orcpt.n;
+        n += e->to[i].list.n + e->to[i].sender.n;
+    }
+    return n;
+}

@@ -1,0 +1,378 @@
+/*
+ * Start: finds the segments, decides what each holds, replays their records in order of generations, and
+ * picks the segment to go on in. docs/SPOOL.md 4 says who repairs what.
+ */
+#include "spool/internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct recovery {
+    struct engine *e;
+    struct due due;
+    struct seg **order; /* LOG segments by generation */
+    size_t n;
+    struct buf names; /* slots found, u32 each */
+    err bad;
+};
+
+void engine_seen(struct engine *e, uint64_t id, uint64_t next_stamp)
+{
+    if (id > atomic_load(&e->last_id) && id < 1ull << 63)
+        atomic_store(&e->last_id, id);
+    if (next_stamp > e->stamp)
+        e->stamp = next_stamp;
+}
+
+bool seg_parse_name(const char *name, uint32_t *ret)
+{
+    uint32_t slot = 0;
+    if (strncmp(name, "seg-", 4) != 0 || strlen(name) != 12)
+        return false;
+    for (const char *p = name + 4; *p; p++) {
+        int v = ascii_digit(*p) ? *p - '0' : *p >= 'a' && *p <= 'f' ? *p - 'a' + 10 : -1;
+        if (v < 0)
+            return false;
+        slot = slot << 4 | (uint32_t)v;
+    }
+    *ret = slot;
+    return slot < 1u << 24;
+}
+
+static void see_name(void *arg, const char *name)
+{
+    struct recovery *r = arg;
+    uint32_t slot;
+    if (!strncmp(name, "new-", 4))
+        rt_fs->unlink(r->e->dir, name);
+    else if (seg_parse_name(name, &slot))
+        buf_put_u32(&r->names, slot);
+}
+
+/* ---- heads --------------------------------------------------------------------------------------- */
+
+/* Without a head the first batch or the trailer still tell the generation. */
+static uint64_t guess_gen(struct seg *s)
+{
+    char p[TRAILER_BYTES];
+    struct batch_head b;
+    struct trailer t;
+    size_t n;
+    if (!rt_fs->pread(s->fd, p, BATCH_HEAD, DATA_START, &n) && n == BATCH_HEAD && batch_load(p, &b))
+        return b.gen;
+    if (!rt_fs->pread(s->fd, p, sizeof p, s->size - PAGE, &n) && n == sizeof p && trailer_load(p, &t))
+        return t.gen;
+    return 0;
+}
+
+static void add_cuts(struct engine *e, const struct seg_head *h)
+{
+    for (uint32_t i = 0; i < h->ncuts; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < e->ncuts; k++)
+            known |= e->cuts[k].gen == h->cuts[i].gen;
+        if (known)
+            continue;
+        if (e->ncuts == MAX_CUTS)
+            memmove(e->cuts, e->cuts + 1, --e->ncuts * sizeof *e->cuts);
+        e->cuts[e->ncuts++] = h->cuts[i];
+    }
+}
+
+static err take_head(struct engine *e, struct seg *s, const struct seg_head *h)
+{
+    s->gen = h->gen;
+    s->turn = h->turn;
+    s->state = h->state == HEAD_FREE ? SEG_FREE : SEG_SEALED;
+    if (h->size >= SEGMENT_MIN && h->size <= s->size)
+        s->size = h->size;
+    engine_seen(e, h->last_id, h->stamp);
+    add_cuts(e, h);
+    return OK;
+}
+
+/* The valid head with the greater (generation, turn). E_CORRUPT: neither is valid. */
+err seg_read_head(struct engine *e, struct seg *s)
+{
+    struct seg_head best = {0}, h;
+    char p[HEAD_BYTES];
+    bool any = false;
+    for (uint8_t i = 0; i < 2; i++) {
+        size_t n;
+        err bad = rt_fs->pread(s->fd, p, sizeof p, i * (uint64_t)PAGE, &n);
+        if (bad || n < sizeof p || !head_load(p, &h))
+            continue;
+        if (h.version != 1) {
+            rt_log(EV_spool_version, log_num(s->slot), log_num(h.version));
+            return E_UNSUPPORTED;
+        }
+        if (any && (h.gen < best.gen || (h.gen == best.gen && h.turn < best.turn)))
+            continue;
+        best = h;
+        s->head_slot = i;
+        any = true;
+    }
+    return any ? take_head(e, s, &best) : E_CORRUPT;
+}
+
+static err repair_head(struct engine *e, struct seg *s, bool *ret_gone)
+{
+    char name[16];
+    uint64_t gen = guess_gen(s);
+    seg_name(name, "seg", s->slot);
+    if (gen) {
+        quarantine(e, s, 0, NULL, 0, "head does not check, made anew");
+        s->state = SEG_SEALED;
+        s->gen = gen;
+        seg_write_head(e, s, HEAD_LOG, gen);
+        return OK;
+    }
+    quarantine_file(e, name);
+    *ret_gone = true;
+    return OK;
+}
+
+static err open_segment(struct recovery *r, uint32_t slot)
+{
+    struct engine *e = r->e;
+    struct seg *s = seg_new(e, slot);
+    char name[16];
+    bool gone = false;
+    if (!s)
+        return E_NOMEM;
+    seg_name(name, "seg", slot);
+    err bad = rt_fs->open(e->dir, name, O_RDWR, 0, &s->fd);
+    if (!bad)
+        bad = rt_fs->size(s->fd, &s->size);
+    if (bad)
+        return bad;
+    if (s->size < SEGMENT_MIN || s->size > SEGMENT_MAX) {
+        quarantine_file(e, name);
+        gone = true;
+    } else {
+        bad = seg_read_head(e, s);
+        if (bad == E_CORRUPT)
+            bad = repair_head(e, s, &gone);
+    }
+    if (gone)
+        seg_delete(e, s);
+    else if (s->gen >> 32 > e->gens)
+        e->gens = (uint32_t)(s->gen >> 32);
+    return bad;
+}
+
+/* ---- records -------------------------------------------------------------------------------------- */
+
+static bool is_state(const struct foot_entry *f) { return f->type == REC_RESULTS || f->type == REC_RETRIES; }
+
+static err replay_record(struct recovery *r, struct seg *s, const struct foot_entry *f, uint32_t at)
+{
+    struct engine *e = r->e;
+    struct rec rec = {.type = f->type, .id = f->id, .aux = f->aux};
+    engine_seen(e, f->id, is_state(f) ? f->aux + 1 : 0);
+    if (is_state(f)) {
+        s->has_states = true;
+        return OK;
+    }
+    err bad = apply_reserve(e, &rec, 1);
+    if (!bad && f->type == REC_MESSAGE)
+        bad = due_found(&r->due, &(struct found){f->id, s->slot, f->off, at, f->meta});
+    if (!bad)
+        apply(e, s, f);
+    return bad == E_LIMIT ? OK : bad;
+}
+
+static err replay_state(struct recovery *r, struct seg *s, const struct foot_entry *f, uint32_t at)
+{
+    if (!is_state(f))
+        return OK;
+    apply(r->e, s, f);
+    if (!index_find(&r->e->index, f->id))
+        return OK;
+    return due_told(&r->due, &(struct told){f->id, f->aux, s->slot, at, f->meta, f->type});
+}
+
+/* `base`: where the footer lies in the file; 0: the entries came from a scan. */
+static err replay(struct recovery *r, struct seg *s, str entries, uint64_t base, bool states)
+{
+    const char *start = entries.p;
+    struct foot_entry f;
+    str meta;
+    err bad = OK;
+    while (!bad && foot_next(&entries, &f, &meta)) {
+        uint32_t at = base ? (uint32_t)(base + (uint64_t)(meta.p - start)) : f.off + REC_HEAD;
+        bad = states ? replay_state(r, s, &f, at) : replay_record(r, s, &f, at);
+    }
+    return bad;
+}
+
+uint32_t engine_cut_of(const struct engine *e, const struct seg *s)
+{
+    for (uint32_t i = 0; i < e->ncuts; i++)
+        if (e->cuts[i].gen == s->gen)
+            return e->cuts[i].batch;
+    return 0;
+}
+
+/* A scanned segment keeps its entries, for the second pass and for the footer that it is to get. */
+static err replay_scan(struct recovery *r, struct seg *s)
+{
+    bool damaged = false;
+    uint32_t cut = engine_cut_of(r->e, s);
+    err bad = scan_segment(r->e, s, cut, &damaged);
+    if (bad)
+        return bad;
+    s->whole = !cut && !damaged && !s->stuck;
+    return replay(r, s, buf_str(&s->foot), 0, false);
+}
+
+/* Messages and ends. */
+static err replay_segment(struct recovery *r, struct seg *s)
+{
+    struct trailer t;
+    struct buf foot;
+    err bad = foot_read(s, &foot, &t);
+    if (bad == E_NOMEM)
+        return bad;
+    if (bad)
+        return replay_scan(r, s);
+    s->end = t.end;
+    s->batch = s->durable = t.batch;
+    s->footed = true;
+    bad = replay(r, s, buf_str(&foot), t.at, false);
+    buf_free(&foot);
+    return bad;
+}
+
+/* What was recorded about them. Later, because a message that was copied forward may lie behind its states. */
+static err replay_states(struct recovery *r, struct seg *s)
+{
+    struct trailer t;
+    struct buf foot;
+    if (!s->has_states)
+        return OK;
+    if (!s->footed)
+        return replay(r, s, buf_str(&s->foot), 0, true);
+    err bad = foot_read(s, &foot, &t);
+    if (bad)
+        return bad;
+    bad = replay(r, s, buf_str(&foot), t.at, true);
+    buf_free(&foot);
+    return bad;
+}
+
+/* Whether it may go on: nothing is known against it, and there is room. */
+static void settle(struct seg *s)
+{
+    if (s->footed)
+        return;
+    s->foot.max = s->size / 4;
+    s->nofoot = s->foot.n > s->foot.max || s->end + page_up(s->foot.n) + PAGE > s->size;
+    if (s->whole && s->end + 8 * PAGE + page_up(s->foot.n) < s->size)
+        s->state = s->end == DATA_START && !s->batch ? SEG_READY : SEG_ACTIVE;
+    if (s->nofoot)
+        buf_free(&s->foot);
+}
+
+/* ---- all together --------------------------------------------------------------------------------- */
+
+static int by_gen(const void *a, const void *b)
+{
+    const struct seg *x = *(struct seg *const *)a, *y = *(struct seg *const *)b;
+    return x->gen < y->gen ? -1 : x->gen > y->gen;
+}
+
+static err replay_all(struct recovery *r)
+{
+    struct engine *e = r->e;
+    err bad = OK;
+    r->order = calloc(e->nsegs + 1, sizeof *r->order);
+    if (!r->order)
+        return E_NOMEM;
+    for (uint32_t i = 0; i < e->nsegs; i++)
+        if (e->segs[i] && e->segs[i]->state != SEG_FREE)
+            r->order[r->n++] = e->segs[i];
+    qsort(r->order, r->n, sizeof *r->order, by_gen);
+    for (size_t i = 0; i < r->n && !bad; i++)
+        bad = replay_segment(r, r->order[i]);
+    for (size_t i = 0; i < r->n && !bad; i++) {
+        bad = replay_states(r, r->order[i]);
+        settle(r->order[i]);
+    }
+    return bad;
+}
+
+/* Only the newest segment goes on; what it holds is synced before anybody acts on it. */
+static err choose_active(struct recovery *r)
+{
+    struct engine *e = r->e;
+    for (size_t i = r->n; i-- > 0;) {
+        struct seg *s = r->order[i];
+        if (s->state == SEG_ACTIVE && !e->active && e->last_gen < s->gen) {
+            err bad = rt_fs->datasync(s->fd);
+            if (bad)
+                return bad;
+            e->active = s;
+        } else if (s->state == SEG_ACTIVE) {
+            s->state = SEG_SEALED;
+        }
+        if (s->batch && s->gen > e->last_gen)
+            e->last_gen = s->gen;
+    }
+    return OK;
+}
+
+static void drop_cuts(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->ncuts; i++)
+        if (!seg_of_gen(e, e->cuts[i].gen))
+            e->cuts[i--] = e->cuts[--e->ncuts];
+    e->cut_turn = e->ncuts != 0;
+}
+
+/* Pieces whose message never came. */
+static void drop_chunks(struct engine *e)
+{
+    struct map_iter it = map_begin(&e->chunks);
+    for (struct map_node *n; (n = map_each(&it));) {
+        uint64_t id = container_of(n, struct chunks, node)->id;
+        if (!index_find(&e->index, id))
+            chunks_end(e, id);
+    }
+}
+
+static err run(struct recovery *r, spool_due_fn *due, void *arg)
+{
+    struct engine *e = r->e;
+    err bad = rt_fs->list(e->dir, ".", see_name, r);
+    if (!bad)
+        bad = r->names.e;
+    struct cur c = cur_of(buf_str(&r->names));
+    while (!bad && c.n)
+        bad = open_segment(r, cur_u32(&c));
+    if (!bad)
+        bad = replay_all(r);
+    if (!bad)
+        bad = choose_active(r);
+    if (bad)
+        return bad;
+    drop_cuts(e);
+    drop_chunks(e);
+    return due_call(&r->due, due, arg);
+}
+
+err recover(struct engine *e, spool_due_fn *due, void *arg)
+{
+    struct recovery r = {.e = e, .due = {.e = e}};
+    rt_time begun = rt_now_fresh();
+    buf_init(&r.names, 64 << 20);
+    err bad = run(&r, due, arg);
+    if (!bad)
+        rt_log(EV_spool_recovered, log_num((int64_t)e->index.n), log_num((int64_t)r.n),
+               log_num((rt_now_fresh() - begun) / RT_MS));
+    due_free(&r.due);
+    free(r.order);
+    buf_free(&r.names);
+    return bad;
+}
