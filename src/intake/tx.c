@@ -20,7 +20,7 @@ void tx_reset(struct tx *t)
 {
     if (!t->open && !t->arena.head)
         return;
-    if (t->chunks && intake_rooms.spool)
+    if (t->chunks)
         spool_forget(intake_rooms.spool, t->env.id);
     body_drop(&t->body);
     body_drop(&t->head);

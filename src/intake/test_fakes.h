@@ -1,0 +1,165 @@
+/*
+ * For tests of intake and recv: a spool that keeps the last message in memory and can refuse, a queue that counts,
+ * and a configuration from text.
+ */
+#ifndef INTAKE_TEST_FAKES_H
+#define INTAKE_TEST_FAKES_H
+#include "rt/test_world.h"
+
+#include "intake/intake.h"
+
+static struct fake {
+    err room, queue_room, put, chunk; /* what the next calls answer */
+    uint64_t id;
+    unsigned puts, forgotten, queued, chunks;
+    struct envelope env; /* of the last message; strings live in `arena` */
+    struct arena arena;
+    struct buf octets; /* of the last message, chunks included */
+    struct buf loose;  /* chunks whose message has not come */
+    struct conf *conf;
+} fake;
+
+uint64_t spool_new_id(struct spool *s)
+{
+    (void)s;
+    return ++fake.id;
+}
+
+err spool_room(struct spool *s, uint64_t size)
+{
+    (void)s;
+    (void)size;
+    return fake.room;
+}
+
+void spool_group_init(struct spool_group *g) { memset(g, 0, sizeof *g); }
+void spool_group_free(struct spool_group *g) { (void)g; }
+
+static void fake_add(struct buf *out, const struct body *b)
+{
+    size_t at = 0;
+    str piece;
+    while (body_piece(b, &at, &piece))
+        buf_add(out, piece);
+}
+
+err spool_group_chunk(struct spool_group *g, uint64_t id, uint32_t n, struct body *b)
+{
+    (void)g;
+    CHECK(id == fake.id && n == fake.chunks);
+    CHECK(body_size(b) <= SPOOL_CHUNK);
+    fake.chunks++;
+    fake_add(&fake.loose, b);
+    return fake.chunk;
+}
+
+static str fake_keep(str s) { return s.n ? arena_str(&fake.arena, s) : s; }
+
+err spool_group_message(struct spool_group *g, const struct envelope *env, struct body *b, uint32_t chunks)
+{
+    (void)g;
+    CHECK(chunks == fake.chunks);
+    CHECK(body_size(b) + fake.loose.n == env->head_size + env->body_size);
+    arena_reset(&fake.arena);
+    buf_clear(&fake.octets);
+    fake.env = *env;
+    struct recipient *to = arena_array(&fake.arena, env->nto, sizeof *to);
+    CHECK(to);
+    for (uint32_t i = 0; i < env->nto; i++)
+        to[i] = (struct recipient){.address = fake_keep(env->to[i].address),
+                                   .orcpt = fake_keep(env->to[i].orcpt),
+                                   .notify = env->to[i].notify,
+                                   .list = fake_keep(env->to[i].list),
+                                   .sender = fake_keep(env->to[i].sender)};
+    fake.env.to = to;
+    fake.env.sender = fake_keep(env->sender);
+    fake.env.envid = fake_keep(env->envid);
+    fake.env.client = fake_keep(env->client);
+    fake.env.helo = fake_keep(env->helo);
+    fake.env.user = fake_keep(env->user);
+    fake.env.message_id = fake_keep(env->message_id);
+    struct buf all;
+    buf_init(&all, 1 << 28);
+    fake_add(&all, b);
+    buf_add(&fake.octets, str_sub(buf_str(&all), 0, env->head_size));
+    buf_add(&fake.octets, buf_str(&fake.loose));
+    buf_add(&fake.octets, str_skip(buf_str(&all), env->head_size));
+    buf_free(&all);
+    CHECK(!fake.octets.e);
+    return OK;
+}
+
+err spool_put(struct spool *s, struct spool_group *g)
+{
+    (void)s;
+    (void)g;
+    fake.puts++;
+    fiber_yield();
+    return fake.put;
+}
+
+void spool_forget(struct spool *s, uint64_t id)
+{
+    (void)s;
+    CHECK(id == fake.id);
+    fake.forgotten++;
+    fake.chunks = 0;
+    buf_clear(&fake.loose);
+}
+
+err queue_accept(struct queue *q, const struct envelope *env, struct body *mem)
+{
+    (void)q;
+    CHECK(env->id == fake.id && mem);
+    fake.queued++;
+    fake.chunks = 0;
+    buf_clear(&fake.loose);
+    return OK;
+}
+
+err queue_room(struct queue *q, uint32_t recipients)
+{
+    (void)q;
+    CHECK(recipients > 0);
+    return fake.queue_room;
+}
+
+static struct conf *fake_conf(void) { return conf_ref(fake.conf); }
+
+/* A configuration must be good; its text has no line for the listener. */
+static struct conf *fake_load(const char *text)
+{
+    struct conf_bundle b;
+    struct conf_errors errors;
+    struct conf *c = NULL;
+    CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/tmp")) == OK);
+    if (conf_load(&c, &b, &errors) != OK) {
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        conf_errors_print(&out, &errors);
+        fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&out)));
+        _exit(1);
+    }
+    conf_errors_free(&errors);
+    conf_bundle_free(&b);
+    return c;
+}
+
+static void fake_begin(const char *text)
+{
+    fake = (struct fake){.conf = fake_load(text)};
+    arena_init(&fake.arena, 1024, 1 << 20);
+    buf_init(&fake.octets, 1 << 28);
+    buf_init(&fake.loose, 1 << 28);
+    intake_setup(&(struct intake){.conf = fake_conf, .srs_secret = S("a secret of the tests")});
+}
+
+static void fake_end(void)
+{
+    conf_drop(&fake.conf);
+    arena_free(&fake.arena);
+    buf_free(&fake.octets);
+    buf_free(&fake.loose);
+}
+
+#endif
