@@ -148,7 +148,7 @@ str orcpt_make(struct arena *mem, str address)
 static str forward_sender(struct tx *t, const struct conf_domain *from)
 {
     struct addr a;
-    if (!t->env.sender.n || t->sender_ours || !intake_rooms.srs_secret.n)
+    if (!t->env.sender.n || t->sender_ours)
         return S("");
     if (addr_parse(t->env.sender, ADDR_F_UTF8, &t->arena, &a) || a.kind == ADDR_LOCAL)
         return S("");
@@ -156,7 +156,7 @@ static str forward_sender(struct tx *t, const struct conf_domain *from)
     struct buf local, out;
     buf_init_fixed(&local, mem, sizeof mem);
     buf_init_fixed(&out, text, sizeof text);
-    if (!srs_forward(&local, intake_rooms.srs_secret, a.local, a.domain, rt_wall_ms() / 1000))
+    if (!srs_forward(&local, a.local, a.domain, rt_wall_ms() / 1000))
         return S("");
     struct addr srs = {.local = buf_str(&local), .kind = ADDR_NAME};
     srs.domain = t->conf->srs_domain.n ? t->conf->srs_domain : from->title;

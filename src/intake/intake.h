@@ -18,7 +18,6 @@ struct intake { /* the rooms behind the door; one for the process */
     struct spool *spool;
     struct queue *queue;
     struct conf *(*conf)(void); /* the generation in force, with a reference */
-    str srs_secret;             /* signs rewritten senders; empty: forwarded mail keeps its sender */
 };
 void intake_setup(const struct intake *in); /* once, before sessions */
 struct conf *intake_conf(void);             /* with a reference */
@@ -70,7 +69,7 @@ void tx_reset(struct tx *t); /* the only end of a transaction; any time, any num
 
 /* Each fills *r with the answer and returns whether it is a 2xx. `s` and `c` stay until tx_reset. */
 bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, struct reply *r);
-bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r);
+bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 /* Before 354 or the first BDAT: is there a recipient, and room? `r` is set only on refusal. */
 bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
 /* Octets as they come from the client: takes dots away, finds the end (t->scan.done). Returns how many were

@@ -33,7 +33,7 @@ static bool is_route(str local)
     return str_find(local, '%') != STR_NONE || str_find(local, '!') != STR_NONE || str_find(local, '@') != STR_NONE;
 }
 
-static bool takes_all(const struct conf_domain *d) { return !d->mailboxes.n && !str_eq(d->deliver, S("maildir")); }
+static bool takes_all(const struct conf_domain *d) { return !d->mailboxes.n && d->hop.how != CONF_TO_MAILDIR; }
 
 /* An alias, a mailbox, or postmaster; by the name alone. */
 static bool find_name(struct tx *t, const struct conf_domain *d, str local, struct local_target *ret)
@@ -49,8 +49,7 @@ static bool find_name(struct tx *t, const struct conf_domain *d, str local, stru
 static bool find_srs(struct tx *t, const struct addr *a, struct local_target *ret)
 {
     str local, domain;
-    enum srs_result got =
-        srs_reverse(&t->arena, intake_rooms.srs_secret, a->local, rt_wall_ms() / 1000, &local, &domain);
+    enum srs_result got = srs_reverse(&t->arena, a->local, rt_wall_ms() / 1000, &local, &domain);
     if (got == SRS_OK) {
         ret->back = arena_printf(&t->arena, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
         ret->kind = ret->back.p ? LOCAL_SRS : LOCAL_UNKNOWN;
@@ -81,7 +80,7 @@ static str postmaster(struct tx *t)
         return c->postmaster;
     const struct conf_domain *d = NULL;
     for (size_t i = 0; i < c->ndomains && !d; i++)
-        d = str_eq(c->domains[i].deliver, S("maildir")) ? &c->domains[i] : NULL;
+        d = c->domains[i].hop.how == CONF_TO_MAILDIR ? &c->domains[i] : NULL;
     if (!d && c->ndomains)
         d = &c->domains[0];
     return arena_printf(&t->arena, "postmaster@" STR_FMT, STR_ARG(d ? d->title : c->hostname));

@@ -64,8 +64,18 @@ static const struct tc cases[] = {
     {FRIEND, "<a@b.test>", "<carol@example.test>", "550 5.1.1", ""},
     {LMTP, "<a@b.test>", "<x@outside.test>", "550 5.7.1", ""},
     {LMTP, "<a@b.test>", "<alice@example.test>", "250 2.1.5", "alice@example.test "},
-    {STRANGER, "<a@b.test> SMTPUTF8", "<anna@b\xc3\xbc" "cher.test>", "250 2.1.5", "anna@b\xc3\xbc" "cher.test "},
-    {STRANGER, "<a@b.test> SMTPUTF8", "<anna@B\xc3\x9c" "CHER.test>", "250 2.1.5", "anna@B\xc3\x9c" "CHER.test "},
+    {STRANGER, "<a@b.test> SMTPUTF8",
+     "<anna@b\xc3\xbc"
+     "cher.test>",
+     "250 2.1.5",
+     "anna@b\xc3\xbc"
+     "cher.test "},
+    {STRANGER, "<a@b.test> SMTPUTF8",
+     "<anna@B\xc3\x9c"
+     "CHER.test>",
+     "250 2.1.5",
+     "anna@B\xc3\x9c"
+     "CHER.test "},
     {STRANGER, "<a@b.test>", "<anna@xn--bcher-kva.test>", "250 2.1.5", "anna@xn--bcher-kva.test "},
     {STRANGER, "<a@b.test> SMTPUTF8", "<\xc3\xbc@outside.test>", "550 5.7.1", ""},
     /* aliases, catch-all, forwards */
@@ -76,8 +86,7 @@ static const struct tc cases[] = {
      "alice@example.test;rfc822;else@where.test bob@example.test;rfc822;else@where.test "
      "bob@outside.test<SRS0=******=**=b.test=a@example.test>;rfc822;else@where.test "},
     {STRANGER, "<>", "<away@example.test>", "250 2.1.5", "me@outside.test;rfc822;away@example.test "},
-    {STRANGER, "<bob@example.test>", "<away@example.test>", "250 2.1.5",
-     "me@outside.test;rfc822;away@example.test "},
+    {STRANGER, "<bob@example.test>", "<away@example.test>", "250 2.1.5", "me@outside.test;rfc822;away@example.test "},
     {STRANGER, "<SRS0=abc=de=first.test=x@second.test>", "<away@example.test>", "250 2.1.5",
      "me@outside.test<SRS1=******=second.test==abc=de=first.test=x@example.test>;rfc822;away@example.test "},
     {STRANGER, "<a@b.test>", "<one@catch.test>", "250 2.1.5", "one@catch.test "},

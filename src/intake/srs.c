@@ -1,9 +1,7 @@
 /* SRS, both ways. See srs.h. */
 #include "intake/srs.h"
+#include "priv/priv.h"
 #include "wire/addr.h"
-
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 enum { HASH_LEN = 6, DAY_LEN = 2, DAY_MOD = 1024, DAY_S = 86400 };
@@ -15,7 +13,7 @@ static int base32_value(char c)
 }
 
 /* 30 bits of an HMAC over the folded parts: servers on the way may have changed the case. */
-static bool sign(str secret, char kind, str day, str domain, str rest, char ret[HASH_LEN])
+static bool sign(char kind, str day, str domain, str rest, char ret[HASH_LEN])
 {
     char mem[512];
     struct buf text;
@@ -28,9 +26,8 @@ static bool sign(str secret, char kind, str day, str domain, str rest, char ret[
     }
     for (size_t i = 0; i < text.n; i++)
         text.p[i] = ascii_lower(text.p[i]);
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    if (text.e || !HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)text.p, text.n, mac, &n))
+    unsigned char mac[PRIV_MAC_SIZE];
+    if (text.e || priv_srs_mac(buf_str(&text), mac) != OK)
         return false;
     for (int i = 0; i < HASH_LEN; i++)
         ret[i] = base32[mac[i] & 31];
@@ -53,7 +50,7 @@ static bool is_srs(str local, char digit)
     return local.n > 5 && str_istarts(local, S("SRS")) && local.p[3] == digit && memchr("=+-", local.p[4], 3);
 }
 
-bool srs_forward(struct buf *out, str secret, str local, str domain, int64_t now_s)
+bool srs_forward(struct buf *out, str local, str domain, int64_t now_s)
 {
     size_t before = out->n;
     char hash[HASH_LEN];
@@ -65,7 +62,7 @@ bool srs_forward(struct buf *out, str secret, str local, str domain, int64_t now
                 return false;
             rest = t;
         }
-        if (!sign(secret, '1', S(""), first, rest, hash))
+        if (!sign('1', S(""), first, rest, hash))
             return false;
         buf_add_c(out, "SRS1=");
         buf_add(out, str_mem(hash, HASH_LEN));
@@ -76,7 +73,7 @@ bool srs_forward(struct buf *out, str secret, str local, str domain, int64_t now
     } else {
         unsigned d = (unsigned)(now_s / DAY_S % DAY_MOD);
         char day[DAY_LEN] = {base32[d >> 5], base32[d & 31]};
-        if (!sign(secret, '0', str_mem(day, DAY_LEN), domain, local, hash))
+        if (!sign('0', str_mem(day, DAY_LEN), domain, local, hash))
             return false;
         buf_add_c(out, "SRS0=");
         buf_add(out, str_mem(hash, HASH_LEN));
@@ -99,7 +96,7 @@ static bool day_valid(str day, int64_t now_s)
     return age <= SRS_DAYS || age == DAY_MOD - 1; /* a clock a day ahead */
 }
 
-enum srs_result srs_reverse(struct arena *mem, str secret, str local, int64_t now_s, str *ret_local, str *ret_domain)
+enum srs_result srs_reverse(struct arena *mem, str local, int64_t now_s, str *ret_local, str *ret_domain)
 {
     if (!is_srs(local, '0') && !is_srs(local, '1'))
         return SRS_NONE;
@@ -109,7 +106,7 @@ enum srs_result srs_reverse(struct arena *mem, str secret, str local, int64_t no
     if (!str_cut(&t, '=', &hash) || (first && !str_cut(&t, '=', &day)) || !str_cut(&t, '=', &domain) || !t.p || !t.n ||
         !domain.n)
         return SRS_BAD;
-    if (!secret.n || !sign(secret, local.p[3], day, domain, t, right) || !hash_fits(hash, right))
+    if (!sign(local.p[3], day, domain, t, right) || !hash_fits(hash, right))
         return SRS_BAD;
     if (first && !day_valid(day, now_s))
         return SRS_BAD;

@@ -1,6 +1,6 @@
 /*
  * SRS: the reverse-path of forwarded mail, rewritten into one of our domains so that the next server's
- * SPF check fits, signed so that nobody else can make one, dated so that it ends. Pure.
+ * SPF check fits, signed (by priv) so that nobody else can make one, dated so that it ends.
  *
  *   SRS0=hash=day=domain=local     first forwarder
  *   SRS1=hash=first=rest           a later one; goes back to `first` directly
@@ -9,6 +9,7 @@
 #define INTAKE_SRS_H
 #include "base/arena.h"
 #include "base/buf.h"
+#include "rt/rt.h"
 
 enum srs_result {
     SRS_NONE, /* not such an address */
@@ -17,9 +18,10 @@ enum srs_result {
 };
 enum { SRS_DAYS = 21 };
 
-/* The new local part for `local`@`domain`. False when it would be longer than a local part may be: keep the sender. */
-bool srs_forward(struct buf *out, str secret, str local, str domain, int64_t now_s);
+/* The new local part for `local`@`domain`. False when there is no secret, or it would be longer than
+ * a local part may be: keep the sender. */
+bool srs_forward(struct buf *out, str local, str domain, int64_t now_s) YIELDS;
 /* The way back, in `mem`. */
-enum srs_result srs_reverse(struct arena *mem, str secret, str local, int64_t now_s, str *ret_local, str *ret_domain);
+enum srs_result srs_reverse(struct arena *mem, str local, int64_t now_s, str *ret_local, str *ret_domain) YIELDS;
 
 #endif

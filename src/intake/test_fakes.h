@@ -7,6 +7,7 @@
 #include "rt/test_world.h"
 
 #include "intake/intake.h"
+#include "priv/priv.h"
 
 static struct fake {
     err room, queue_room, put, chunk; /* what the next calls answer */
@@ -151,12 +152,14 @@ static void fake_begin(const char *text)
     arena_init(&fake.arena, 1024, 1 << 20);
     buf_init(&fake.octets, 1 << 28);
     buf_init(&fake.loose, 1 << 28);
-    intake_setup(&(struct intake){.conf = fake_conf, .srs_secret = S("a secret of the tests")});
+    CHECK(priv_setup(&(struct priv_secrets){.srs = S("a secret of the tests")}) == OK);
+    intake_setup(&(struct intake){.conf = fake_conf});
 }
 
 static void fake_end(void)
 {
     conf_drop(&fake.conf);
+    priv_end();
     arena_free(&fake.arena);
     buf_free(&fake.octets);
     buf_free(&fake.loose);

@@ -12,9 +12,6 @@ struct recv_listener {
     str title;
 };
 
-/* conf_listener.tls: places of the words in keys.def. */
-enum { RECV_TLS_STARTTLS, RECV_TLS_IMPLICIT, RECV_TLS_NONE };
-
 enum state { STATE_GREET = 1, STATE_READY = 2, STATE_MAIL = 4, STATE_BDAT = 8 };
 
 enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_SYNC = 4, CMD_IDLE = 8, CMD_HIDDEN = 16 };

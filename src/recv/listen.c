@@ -101,7 +101,7 @@ static void refuse(struct start *st, const char *why, str text)
         ip_print(&who, &at.ip);
     rt_log(EV_refused, log_num(0), log_str(buf_str(&who)), log_c("connection"), log_c(why));
     st->c.deadline = rt_after(REFUSE_TIME);
-    if (!cl || cl->tls != RECV_TLS_IMPLICIT)
+    if (!cl || cl->tls != CONF_TLS_IMPLICIT)
         conn_write(&st->c, text);
     conn_end(&st->c);
 }

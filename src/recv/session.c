@@ -289,7 +289,7 @@ static bool session_begin(struct session *s, struct conn *c, struct recv_listene
     session_client(s);
     metric_add(M_connections, 1);
     rt_log(EV_connect, log_num((int64_t)s->src.session), log_str(l->title), log_str(s->src.client_text));
-    bool implicit = l->c.tls && l->c.conf_listener && l->c.conf_listener->tls == RECV_TLS_IMPLICIT;
+    bool implicit = l->c.tls && l->c.conf_listener && l->c.conf_listener->tls == CONF_TLS_IMPLICIT;
     return !implicit || session_tls(s);
 }
 

@@ -64,21 +64,26 @@ static const struct tc cases[] = {
      "220 250 250 250", 0},
     {MX, IN(HELLO MAIL "RCPT TO:<carol@example.test>\r\nRCPT TO:<a@outside.test>\r\nRCPT TO:<a@[1.2.3.4]>\r\n" RCPT),
      "220 250 250 550/5.1.1 550/5.7.1 550/5.7.1 250", 0},
-    {MX, IN(HELLO "MAIL FROM:<\xc3\xbc@b.test>\r\nMAIL FROM:<\xc3\xbc@b.test> SMTPUTF8\r\n"
-                  "RCPT TO:<\xc3\xbc@example.test>\r\n"),
+    {MX,
+     IN(HELLO "MAIL FROM:<\xc3\xbc@b.test>\r\nMAIL FROM:<\xc3\xbc@b.test> SMTPUTF8\r\n"
+              "RCPT TO:<\xc3\xbc@example.test>\r\n"),
      "220 250 553/5.6.7 250 550/5.1.1", 0},
     {MX, IN(HELLO MAIL "RCPT TO:<\xc3\xbc@example.test>\r\n"), "220 250 250 553/5.6.7", 0},
-    {MX, IN(HELLO "MAIL FROM:<a@b.test> FOO=1\r\nMAIL FROM:<a@b.test> SIZE=x\r\nMAIL FROM:<a@b.test> SIZE=1 SIZE=1\r\n"
-                  "MAIL FROM:<a@b.test> BODY=9\r\nMAIL FROM:<a@b.test> AUTH=<>\r\n"),
+    {MX,
+     IN(HELLO "MAIL FROM:<a@b.test> FOO=1\r\nMAIL FROM:<a@b.test> SIZE=x\r\nMAIL FROM:<a@b.test> SIZE=1 SIZE=1\r\n"
+              "MAIL FROM:<a@b.test> BODY=9\r\nMAIL FROM:<a@b.test> AUTH=<>\r\n"),
      "220 250 555/5.5.4 501/5.5.4 501/5.5.4 501 555", 0},
-    {MX, IN(HELLO "MAIL FROM:<a@b.test> SIZE=1048577\r\nMAIL FROM:<a@b.test> SIZE=99999999999999999999\r\n"
-                  "MAIL FROM:<a@b.test> SIZE=1048576\r\n"),
+    {MX,
+     IN(HELLO "MAIL FROM:<a@b.test> SIZE=1048577\r\nMAIL FROM:<a@b.test> SIZE=99999999999999999999\r\n"
+              "MAIL FROM:<a@b.test> SIZE=1048576\r\n"),
      "220 250 552/5.3.4 552/5.3.4 250", 0},
-    {MX, IN("HELO c.test\r\nMAIL FROM:<a@b.test> SIZE=1\r\nMAIL FROM:<a@b.test> BODY=8BITMIME\r\n" MAIL
-            "RCPT TO:<alice@example.test> NOTIFY=NEVER\r\n" RCPT),
+    {MX,
+     IN("HELO c.test\r\nMAIL FROM:<a@b.test> SIZE=1\r\nMAIL FROM:<a@b.test> BODY=8BITMIME\r\n" MAIL
+        "RCPT TO:<alice@example.test> NOTIFY=NEVER\r\n" RCPT),
      "220 250 555 555 250 555 250", 0},
-    {MX, IN(HELLO "MAIL FROM:<a@b.test> RET=HDRS ENVID=x+2By BODY=8BITMIME SMTPUTF8 SIZE=5\r\n"
-                  "RCPT TO:<alice@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b\r\nRCPT TO:<bob@example.test> X\r\n"),
+    {MX,
+     IN(HELLO "MAIL FROM:<a@b.test> RET=HDRS ENVID=x+2By BODY=8BITMIME SMTPUTF8 SIZE=5\r\n"
+              "RCPT TO:<alice@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b\r\nRCPT TO:<bob@example.test> X\r\n"),
      "220 250 250 250 555", 0},
     {FRIEND, IN(HELLO MAIL "RCPT TO:<a@outside.test>\r\nDATA\r\n" MSG "x" END), "220 250 250 250 354 250", 1},
     /* DATA */
@@ -89,10 +94,12 @@ static const struct tc cases[] = {
     {MX, IN(HELLO MAIL "DATA\r\nRCPT TO:<carol@example.test>\r\nDATA\r\nRSET\r\nNOOP\r\n"),
      "220 250 250 503/5.5.1 550 554/5.5.1 250 250", 0},
     {MX, IN(DATA MSG "x\r\n."), OPEN "354", 0},
-    {MX, IN(DATA "Received: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\n" MSG "x" END),
+    {MX,
+     IN(DATA "Received: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\n" MSG "x" END),
      OPEN "354 250", 1},
-    {MX, IN(DATA "Received: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\n"
-                 "Received: by a\r\n" MSG "x" END),
+    {MX,
+     IN(DATA "Received: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\nReceived: by a\r\n"
+             "Received: by a\r\n" MSG "x" END),
      OPEN "354 554/5.4.6", 0},
     {MX, IN(HELLO "MAIL FROM:<a@b.test> BODY=8BITMIME\r\n" RCPT "DATA\r\n" MSG "\xc3\xbc\xff" END), OPEN "354 250", 1},
     {MX, IN(DATA "Subject: \xc3\xbc\r\n\r\n\xc3\xbc" END), OPEN "354 250", 1},
@@ -133,8 +140,9 @@ static const struct tc cases[] = {
     {MX, IN(HELLO "MAIL FROM:<a@b.test> BODY=BINARYMIME\r\n" RCPT "BDAT 19 LAST\r\nA: b\nC: d\r\n\r\nabcdef"),
      OPEN "554/5.6.11", 0},
     /* LMTP */
-    {LMTP, IN("EHLO c\r\nHELO c\r\n" MAIL "LHLO c.test\r\n" MAIL RCPT "RCPT TO:<x@example.test>\r\n"
-              "RCPT TO:<bob@example.test>\r\nDATA\r\n" MSG "x" END "NOOP\r\n"),
+    {LMTP,
+     IN("EHLO c\r\nHELO c\r\n" MAIL "LHLO c.test\r\n" MAIL RCPT "RCPT TO:<x@example.test>\r\n"
+        "RCPT TO:<bob@example.test>\r\nDATA\r\n" MSG "x" END "NOOP\r\n"),
      "220 500 500 503 250 250 250 550 250 354 250/2.0.0 250/2.0.0 250", 1},
     {LMTP, IN("LHLO c.test\r\n" MAIL RCPT "RCPT TO:<bob@example.test>\r\nDATA\r\n" MSG "x\ny" END "NOOP\r\n"),
      "220 250 250 250 250 354 554 554 250", 0},
@@ -153,8 +161,9 @@ static const struct tc cases[] = {
     {PROXY, IN("EHLO a\r\n" MAIL "XCLIENT NAME=x\r\n"), "220 250 250 503", 0},
     /* limits: at the limit, and one more */
     {MX, IN("X\r\nX\r\nX\r\nX\r\nX\r\nNOOP\r\nX\r\nNOOP\r\n"), "220 500 500 500 500 500 250 421/4.7.0", 0},
-    {MX, IN(HELLO MAIL "RCPT TO:<1@example.test>\r\nRCPT TO:<2@example.test>\r\nRCPT TO:<3@example.test>\r\n"
-                       "RCPT TO:<4@example.test>\r\n" RCPT "RCPT TO:<5@example.test>\r\nNOOP\r\n"),
+    {MX,
+     IN(HELLO MAIL "RCPT TO:<1@example.test>\r\nRCPT TO:<2@example.test>\r\nRCPT TO:<3@example.test>\r\n"
+                   "RCPT TO:<4@example.test>\r\n" RCPT "RCPT TO:<5@example.test>\r\nNOOP\r\n"),
      "220 250 250 550 550 550 550 250 421/4.7.0", 0},
     {MX, IN(DATA MSG END MAIL RCPT "DATA\r\n" MSG END MAIL RCPT "DATA\r\n" MSG END MAIL "NOOP\r\n"),
      OPEN "354 250 250 250 354 250 250 250 354 250 421/4.7.0", 3},
@@ -368,13 +377,15 @@ static void run_texts(void *arg, int index)
     buf_init(&in, 4 << 20);
     buf_init(&out, 1 << 16);
     talk(MX, S(HELLO), &out);
-    CHECK(str_eq(buf_str(&out), S("220 mx.example.test ESMTP postrider ready\r\n250-mx.example.test\r\n250-PIPELINING\r\n"
-                                  "250-SIZE 1048576\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-                                  "250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n250-LIMITS MAILMAX=3 RCPTMAX=100\r\n"
-                                  "250-VRFY\r\n250 HELP\r\n")));
+    CHECK(
+        str_eq(buf_str(&out), S("220 mx.example.test ESMTP postrider ready\r\n250-mx.example.test\r\n250-PIPELINING\r\n"
+                                "250-SIZE 1048576\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+                                "250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n250-LIMITS MAILMAX=3 RCPTMAX=100\r\n"
+                                "250-VRFY\r\n250 HELP\r\n")));
     buf_clear(&out);
     talk(PROXY, S(HELLO), &out);
-    CHECK(str_search(buf_str(&out), S("250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n")) != STR_NONE);
+    CHECK(str_search(buf_str(&out), S("250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n")) !=
+          STR_NONE);
     static const size_t lengths[] = {4094, 4095, 70000, 900000};
     for (size_t i = 0; i < 4; i++) {
         buf_clear(&in);
