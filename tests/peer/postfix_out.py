@@ -22,7 +22,7 @@ class Pair:
         names = self.folder.file("names", "alice@postfix.test alice/\nbob@postfix.test bob/\n")
         self.postfix = Postfix(free_port(), {
             "virtual_mailbox_domains": "postfix.test", "virtual_mailbox_base": boxes,
-            "virtual_mailbox_maps": "texthash:" + names, "virtual_uid_maps": "static:8", "virtual_gid_maps": "static:8",
+            "virtual_mailbox_maps": "texthash:" + names, "virtual_minimum_uid": "1", "virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534",
             "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
             "smtpd_recipient_restrictions": "reject_unlisted_recipient, permit_mynetworks, reject",
             "myhostname": "mail.postfix.test", **(settings or {})}, folder=self.folder)
