@@ -152,18 +152,23 @@ void conn_close(struct conn *c)
     conn_fail(c, E_CLOSED);
 }
 
-/* Closing a socket with unread input resets it, and the reset can overtake our last reply: takes what
- * the peer is still sending, for a moment, when it is sending. */
+/* Closing a socket with unread input resets it, and the reset can overtake our last reply: takes what the peer is
+ * still sending, for a moment, when it is sending. */
 static void linger(struct conn *c)
 {
-    size_t n, gone = 0;
+    size_t n = 0, gone = 0;
     rt_time until = rt_after(LINGER_TIME);
-    if (c->deadline > until)
-        c->deadline = until;
+    bool more = c->in_at < c->in_n;
     io_shutdown(&c->io);
-    char *p = conn_readable(c) ? buffer_take() : NULL;
-    while (p && gone < LINGER_MAX && conn_read(c, p, BUF_SIZE, &n) == OK)
+    if (!more && !c->io.readable)
+        return;
+    char *p = buffer_take();
+    err e = p ? io_try_read(&c->io, p, BUF_SIZE, &n) : E_NOMEM;
+    while (((e == OK && n) || (more && e == E_AGAIN)) && gone < LINGER_MAX) {
+        more = false;
         gone += n;
+        e = io_read(&c->io, p, BUF_SIZE, c->deadline < until ? c->deadline : until, &n);
+    }
     buffer_give(p, p ? BUF_SIZE : 0);
 }
 
@@ -172,8 +177,7 @@ void conn_end(struct conn *c)
     if (conn_flush(c) == OK) {
         if (c->tls)
             tls_bye(c);
-        else
-            linger(c);
+        linger(c);
     }
     conn_close(c);
 }

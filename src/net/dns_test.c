@@ -3,12 +3,32 @@
 
 #include "net/test_dns.h"
 
+#include <poll.h>
 #include <pthread.h>
-#include <sys/stat.h>
 
 enum { PORT = 24010, SILENT = 99 };
 
 /* ---- the server: a thread that answers from a table --------------------------------------------------- */
+
+/* A zone signed for this test (ECDSA P-256; until 2037): its key, the signatures of the key and of an address. */
+#define ANCHOR                                                                                                         \
+    "signed.test. IN DNSKEY 257 3 13 "                                                                                 \
+    "bisICWE60Uks9bcaUpqJB08OkrWRZHID6P1d5HYfsP64Tig2T0r4whb9vbV43dRf3Pl3XI3/QhZgvvMhCIi/tg==\n"
+#define KEY                                                                                                            \
+    "\x01\x01\x03\x0d\x6e\x2b\x08\x09\x61\x3a\xd1\x49\x2c\xf5\xb7\x1a\x52\x9a\x89\x07\x4f\x0e\x92\xb5"                 \
+    "\x91\x64\x72\x03\xe8\xfd\x5d\xe4\x76\x1f\xb0\xfe\xb8\x4e\x28\x36\x4f\x4a\xf8\xc2\x16\xfd\xbd\xb5"                 \
+    "\x78\xdd\xd4\x5f\xdc\xf9\x77\x5c\x8d\xff\x42\x16\x60\xbe\xf3\x21\x08\x88\xbf\xb6"
+#define KEY_SIG                                                                                                        \
+    "\x00\x30\x0d\x02\x00\x00\x0e\x10\x7f\x8d\xcf\x00\x5e\x0b\xe1\x00\x4a\xb2\x06\x73\x69\x67\x6e\x65"                 \
+    "\x64\x04\x74\x65\x73\x74\x00\xb7\xd6\x6a\xa2\x75\x22\x44\x2b\x8c\x3b\x04\xc3\x99\x23\x30\x75\xb2"                 \
+    "\x9b\x78\x7e\xb7\xca\xe4\x7e\xa5\xcb\x3e\x7c\x19\xa2\xd8\x84\xd8\x85\x79\xd8\x18\xda\x26\x3f\x98"                 \
+    "\x3c\x71\x94\xad\x30\x8b\x60\xdf\x53\x3c\x4f\xd5\xaf\xe7\x95\x31\x21\x45\x2f\x13\x2f\xe7\x23"
+#define A_SIG                                                                                                          \
+    "\x00\x01\x0d\x03\x00\x00\x0e\x10\x7f\x8d\xcf\x00\x5e\x0b\xe1\x00\x4a\xb2\x06\x73\x69\x67\x6e\x65"                 \
+    "\x64\x04\x74\x65\x73\x74\x00\xae\x50\x3c\xe7\xa2\xb3\xc8\x50\x71\xd9\x80\x5e\xb4\xc9\x47\xb0\xb9"                 \
+    "\x5c\x16\xd7\x7b\xe5\x05\x13\x67\x70\x96\xdd\x46\x75\x1d\x52\x8a\xbc\x10\xc8\x98\x30\xc3\x75\xb6"                 \
+    "\xd1\x48\xfa\x87\x53\x3f\x25\x7e\xc8\x41\xc3\x7b\x16\xb4\x26\x15\x2c\x63\xb2\x7e\x06\xdb\x8e"
+enum { DNSKEY = 48, RRSIG = 46, KEY_N = 68, KEY_SIG_N = 95, A_SIG_N = 95, TRUNCATED = 98 };
 
 static const struct zone {
     const char *name;
@@ -38,6 +58,14 @@ static const struct zone {
     {"two.test", DNS_A, 0, 60, "\x7f\0\0\2", 4},
     {"3.0.0.127.in-addr.arpa", DNS_PTR, 0, 60, "liar.test", 0},
     {"liar.test", DNS_A, 0, 60, "\x7f\0\0\2", 4},
+    {"tcp.test", DNS_A, TRUNCATED, 60, "\x7f\0\0\3", 4},
+    {"signed.test", DNSKEY, 0, 3600, KEY, KEY_N},
+    {"signed.test", RRSIG + DNSKEY, 0, 3600, KEY_SIG, KEY_SIG_N},
+    {"ok.signed.test", DNS_A, 0, 3600, "\x7f\0\0\x08", 4},
+    {"ok.signed.test", RRSIG + DNS_A, 0, 3600, A_SIG, A_SIG_N},
+    {"bad.signed.test", DNS_A, 0, 3600, "\x7f\0\0\x08", 4},
+    {"bad.signed.test", RRSIG + DNS_A, 0, 3600, A_SIG, A_SIG_N},
+    {"unsigned.signed.test", DNS_A, 0, 3600, "\x7f\0\0\x08", 4},
 };
 
 static atomic_int asked;
@@ -52,7 +80,7 @@ static const struct zone *find_zone(const char *name, unsigned type)
 }
 
 /* False: no answer. */
-static bool reply_to(const char *q, size_t n, struct msg *m)
+static bool reply_to(const char *q, size_t n, bool tcp, struct msg *m)
 {
     char name[300] = "";
     size_t at = 12, k = 0;
@@ -67,7 +95,12 @@ static bool reply_to(const char *q, size_t n, struct msg *m)
     atomic_fetch_add(&asked, 1);
     if (z && z->code == SILENT)
         return false;
-    msg_begin(m, (unsigned)((uint8_t)q[0] << 8 | (uint8_t)q[1]), z ? z->code : 0, name, type);
+    bool cut = z && z->code == TRUNCATED && !tcp;
+    msg_begin(m, (unsigned)((uint8_t)q[0] << 8 | (uint8_t)q[1]), z && z->code < 16 ? z->code : 0, name, type);
+    if (cut) {
+        m->mem[2] |= 2;
+        return true;
+    }
     if (!z || z->data[0] == '-') {
         rr_soa(m, "test", 20, 20);
     } else if (strncmp(z->data, "CNAME ", 6) == 0) {
@@ -83,46 +116,79 @@ static bool reply_to(const char *q, size_t n, struct msg *m)
         rr_name(m, "@12", DNS_PTR, z->ttl, z->data);
     } else {
         rr_bytes(m, "@12", type, z->ttl, str_mem(z->data, z->n));
+        const struct zone *sig = find_zone(name, RRSIG + type);
+        if (sig)
+            rr_bytes(m, "@12", RRSIG, sig->ttl, str_mem(sig->data, sig->n));
     }
     return true;
+}
+
+/* One question over TCP. */
+static void serve_tcp(int fd, struct msg *m)
+{
+    char q[1500];
+    struct timeval tv = {.tv_sec = 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    ssize_t got = recv(fd, q, 2, MSG_WAITALL);
+    size_t n = (size_t)((uint8_t)q[0] << 8 | (uint8_t)q[1]);
+    if (got == 2 && n <= sizeof q && recv(fd, q, n, MSG_WAITALL) == (ssize_t)n && reply_to(q, n, true, m)) {
+        char head[2] = {(char)(m->b.n >> 8), (char)m->b.n};
+        CHECK(send(fd, head, 2, 0) == 2);
+        /* In two parts, so that the reader has to wait. */
+        CHECK(send(fd, m->mem, 10, 0) == 10);
+        usleep(2000);
+        CHECK(send(fd, m->mem + 10, m->b.n - 10, 0) == (ssize_t)m->b.n - 10);
+    }
+    close(fd);
 }
 
 static void *serve(void *arg)
 {
     static struct msg m;
-    int fd = *(int *)arg;
+    const int *fd = arg;
     char q[1500];
     struct sockaddr_storage from;
+    struct pollfd p[2] = {{fd[0], POLLIN, 0}, {fd[1], POLLIN, 0}};
     while (!atomic_load(&stop_server)) {
         socklen_t n = sizeof from;
-        ssize_t got = recvfrom(fd, q, sizeof q, 0, (struct sockaddr *)&from, &n);
-        if (got > 12 && reply_to(q, (size_t)got, &m))
-            sendto(fd, m.mem, m.b.n, 0, (struct sockaddr *)&from, n);
+        if (poll(p, 2, 50) <= 0)
+            continue;
+        if (p[1].revents) {
+            serve_tcp(accept(fd[1], NULL, NULL), &m);
+            continue;
+        }
+        ssize_t got = recvfrom(fd[0], q, sizeof q, MSG_DONTWAIT, (struct sockaddr *)&from, &n);
+        if (got > 12 && reply_to(q, (size_t)got, false, &m))
+            sendto(fd[0], m.mem, m.b.n, 0, (struct sockaddr *)&from, n);
     }
     return NULL;
 }
 
-static int server_fd;
+static int server_fd[2]; /* UDP, TCP */
 static pthread_t server_thread;
 static struct sockaddr_storage server_at;
 
 static void server_start(void)
 {
     struct ip_port at;
-    struct timeval tv = {.tv_usec = 50000};
+    int on = 1;
     CHECK(ip_port_parse(S("127.0.0.1:24010"), 0, &at));
     socklen_t n = ip_to_sockaddr(&at, &server_at);
-    server_fd = socket(AF_INET, SOCK_DGRAM, 0);
-    CHECK(bind(server_fd, (struct sockaddr *)&server_at, n) == 0);
-    setsockopt(server_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-    CHECK(pthread_create(&server_thread, NULL, serve, &server_fd) == 0);
+    server_fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+    server_fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(server_fd[1], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    for (int i = 0; i < 2; i++)
+        CHECK(bind(server_fd[i], (struct sockaddr *)&server_at, n) == 0);
+    CHECK(listen(server_fd[1], 10) == 0);
+    CHECK(pthread_create(&server_thread, NULL, serve, server_fd) == 0);
 }
 
 static void server_end(void)
 {
     atomic_store(&stop_server, true);
     pthread_join(server_thread, NULL);
-    close(server_fd);
+    close(server_fd[0]);
+    close(server_fd[1]);
 }
 
 /* ---- questions ------------------------------------------------------------------------------------------ */
@@ -133,6 +199,7 @@ static const struct question {
     err e;
     const char *data, *canonical;
     size_t n;
+    bool secure;
 } questions[] = {
     {"a.test", DNS_A, OK, "\x7f\0\0\1", "a.test", 4},
     {"A.Test.", DNS_A, OK, "\x7f\0\0\1", "a.test", 4},
@@ -150,6 +217,8 @@ static const struct question {
      DNS_A, OK, "\x7f\0\0\4", "xn--bcher-kva.test", 4},
     {"localhost", DNS_A, OK, "\x7f\0\0\1", "localhost", 4},
     {"named.test", DNS_A, OK, "\x0a\1\2\3", "named.test", 4},
+    {"tcp.test", DNS_A, OK, "\x7f\0\0\3", "tcp.test", 4},
+    {"ok.signed.test", DNS_A, OK, "\x7f\0\0\x08", "ok.signed.test", 4},
     {"dead-alias.test", DNS_A, E_DNS_NONE, "", "", 0},
     {"gone.test", DNS_A, E_DNS_NONE, "", "", 0},
     {"nodata.test", DNS_A, E_DNS_NODATA, "", "", 0},
@@ -172,7 +241,7 @@ static void ask(const struct question *q)
     CHECK(e == q->e);
     if (e == OK) {
         CHECK(ans.n == 1 && str_eq(ans.v[0].data, str_mem(q->data, q->n)));
-        CHECK(str_eq(ans.canonical, str_c(q->canonical)) && !ans.secure);
+        CHECK(str_eq(ans.canonical, str_c(q->canonical)) && ans.secure == q->secure);
         CHECK(q->type != DNS_MX || ans.v[0].preference == (q->n ? 10 : 0));
     }
     arena_free(&a);
@@ -244,6 +313,22 @@ static void test_silence(void)
     ask(&q);
 }
 
+static void test_validation(void)
+{
+    static const struct question cases[] = {
+        {"ok.signed.test", DNS_A, OK, "\x7f\0\0\x08", "ok.signed.test", 4, true},
+        {"bad.signed.test", DNS_A, E_DNS_BOGUS, "", "", 0},
+        {"unsigned.signed.test", DNS_A, E_DNS_BOGUS, "", "", 0},
+        {"a.test", DNS_A, OK, "\x7f\0\0\1", "a.test", 4},
+    };
+    struct dns_config c = {
+        .servers = &server_at, .nservers = 1, .validate = true, .anchor = S(ANCHOR "; a comment\n\n")};
+    CHECK(dns_setup(&c) == OK);
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+            ask(&cases[i]);
+}
+
 static void test_reverse(void)
 {
     static const struct {
@@ -279,6 +364,7 @@ static void all_cases(void *arg, int index)
         ask(&questions[i]);
     test_sharing();
     test_reverse();
+    test_validation();
     setup(100 * RT_MS);
     test_silence();
     dns_end();
@@ -292,6 +378,36 @@ static void test_lookups(void **state)
 {
     (void)state;
     world(1, all_cases);
+}
+
+/* Two loops that ask the same, from one cache. */
+static atomic_int loops_ready, loops_done;
+
+static void one_of_two(void *arg, int index)
+{
+    (void)arg;
+    rt_log_setup(LOG_ERROR, false, 2);
+    if (index == 0)
+        server_start();
+    atomic_fetch_add(&loops_ready, 1);
+    while (atomic_load(&loops_ready) < 2)
+        fiber_sleep(rt_after(RT_MS));
+    setup(2 * RT_S);
+    for (int turn = 0; turn < 10; turn++)
+        for (size_t i = 0; i < 16; i++)
+            ask(&questions[i]);
+    dns_end();
+    if (atomic_fetch_add(&loops_done, 1) == 1) {
+        server_end();
+        dns_cache_clear();
+        rt_stop();
+    }
+}
+
+static void test_two_loops(void **state)
+{
+    (void)state;
+    world(2, one_of_two);
 }
 
 /* ---- settings that are wrong; validation without any server -------------------------------------------------- */
@@ -318,6 +434,7 @@ static void test_settings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_lookups)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_lookups),
+                                       cmocka_unit_test(test_two_loops)};
     return cmocka_run_group_tests_name("net/dns", tests, NULL, NULL);
 }

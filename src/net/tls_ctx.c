@@ -267,8 +267,10 @@ static void client_make(void)
 {
     client_any = ctx_new(TLS_client_method(), 0, ANY_CIPHERS);
     client_verify = ctx_new(TLS_client_method(), 0, VERIFY_CIPHERS);
-    if (client_any)
+    if (client_any) {
         SSL_CTX_set_verify(client_any, SSL_VERIFY_NONE, NULL);
+        SSL_CTX_set_options(client_any, SSL_OP_LEGACY_SERVER_CONNECT);
+    }
     if (client_verify) {
         SSL_CTX_set_verify(client_verify, SSL_VERIFY_PEER, NULL);
         if (!SSL_CTX_load_verify_file(client_verify, SYSTEM_ROOTS))
