@@ -17,58 +17,71 @@
 struct queue;
 
 struct site_limits {
-    uint32_t connections;              /* at once */
+    uint32_t connections; /* at once */
     uint32_t messages_per_connection;
-    uint32_t recipients;               /* in one transaction; 1 for maildir */
-    uint32_t rate;                     /* messages a minute; 0: none */
+    uint32_t recipients; /* in one transaction; 1 for maildir */
+    uint32_t rate;       /* messages a minute; 0: none */
 };
 
 /* ---- tickets and leases: the side of `send` ------------------------------------------------------ */
 
-enum fate {                            /* of one recipient after an attempt */
-    FATE_NONE,                         /* not attempted: back into the ready queue, no attempt counted */
-    FATE_DELIVERED,                    /* the next hop has it */
-    FATE_RELAYED,                      /* the same, to a hop without DSN: a wanted success report is ours to make */
-    FATE_DEFERRED,                     /* 4xx, no connection, ...: try again by the table of delays */
-    FATE_FAILED,                       /* 5xx and the like: bounce */
-    FATE_REPLACED,                     /* its message was put anew under other recipients (already durable) */
+/* What became of one recipient in an attempt. */
+enum fate {
+    FATE_NONE,      /* not attempted: back into the ready queue, no attempt counted */
+    FATE_DELIVERED, /* the next hop has it */
+    FATE_RELAYED,   /* the same, to a hop without DSN: a wanted success report is ours to make */
+    FATE_DEFERRED,  /* 4xx, no connection, ...: try again by the table of delays */
+    FATE_FAILED,    /* 5xx and the like: bounce */
+    FATE_REPLACED,  /* its message was put anew under other recipients (already durable) */
 };
 
 struct ticket_rcpt {
-    uint32_t index;                    /* into the envelope's recipients */
-    uint8_t fate;                      /* enum fate; filled in by send */
-    uint16_t attempts;                 /* before this one */
-    str address;                       /* valid while the ticket is held */
-    str reply;                         /* filled in by send, allocated in ticket->arena: "550 5.1.1 no such user" */
-    str remote;                        /* name of the server that said so; empty: ourselves */
+    uint32_t index;    /* into the envelope's recipients */
+    uint8_t fate;      /* enum fate; filled in by send */
+    uint16_t attempts; /* before this one */
+    str address;       /* valid while the ticket is held */
+    str reply;         /* filled in by send, allocated in ticket->arena: "550 5.1.1 no such user" */
+    str remote;        /* name of the server that said so; empty: ourselves */
 };
 
 struct ticket {
-    struct list link;                  /* for the holder */
+    struct list link; /* for the holder */
     uint64_t id;
-    struct body *mem;                  /* NULL: read it from the spool */
+    struct body *mem; /* NULL: read it from the spool */
     struct ticket_rcpt *to;
     uint32_t nto;
-    rt_time not_before;                /* for all FATE_DEFERRED: earliest next try; 0: by the table (a 421, a rate reply) */
-    struct arena arena;                /* lives until queue_done */
+    rt_time not_before; /* for all FATE_DEFERRED: earliest next try; 0: by the table (a 421, a rate reply) */
+    struct arena arena; /* lives until queue_done */
     /* private from here */
     struct post post;
     struct lease *lease;
-    void *msg;
+    struct msg *msg;
+    struct list out; /* of all that were handed out */
+    uint32_t *pos;   /* places of the recipients in msg, as in `to` */
+    bool ends;       /* the last of its message */
 };
 
 struct lease {
-    char key[320];                     /* the site's key, NUL-ended */
+    char key[320]; /* the site's key, NUL-ended */
     struct site_limits limits;
-    struct loop *loop;                 /* where its fiber runs */
-    /* private from here */
+    struct loop *loop; /* where its fiber runs */
+    /* private from here: written by the lease's fiber ... */
     struct queue *queue;
-    struct post post;
-    struct list tickets;
+    struct post ask, answer, ending; /* lease to owner, owner to lease, lease to owner */
+    struct list tickets;             /* arrived, not handed out yet */
     struct fiber *waiter;
-    void *site;
-    uint32_t taken;
-    bool over;
+    uint32_t want;
+    bool asked, over, ended, unstarted, bye;
+    err down;
+    char why[512];
+    size_t why_n;
+    /* ... and by the owner */
+    struct list all, idle, spare; /* of the queue; of the site; of the queue, oldest first */
+    struct list sent;             /* travels with `answer` */
+    struct site *site;
+    uint32_t taken, returned;
+    uint32_t round; /* generation of sites that it was opened in */
+    bool began, open_ask, finish, worked;
 };
 
 /* The next tickets of the lease's site, at most `max`, into `out`; waits until `until` for the first one.
@@ -85,18 +98,18 @@ void queue_end(struct lease *l, err down, str why);
 
 struct report_rcpt {
     uint32_t index;
-    uint8_t outcome;                   /* enum outcome; 0 with delayed: stays in the queue */
+    uint8_t outcome; /* enum outcome; 0 with delayed: stays in the queue */
     str reply, remote;
     uint16_t attempts;
 };
 struct report {
     uint64_t id;
-    struct body *mem;                  /* may be NULL */
-    struct report_rcpt *to;            /* all recipients that ended together */
+    struct body *mem;       /* may be NULL */
+    struct report_rcpt *to; /* all recipients that ended together */
     uint32_t nto;
-    bool delayed;                      /* a delay notice (RFC 3461 4.2 DELAY), not an end */
-    bool last;                         /* nothing of the message is left afterwards: end record */
-    int64_t retry_until_ms;            /* for delay notices */
+    bool delayed;           /* a delay notice (RFC 3461 4.2 DELAY), not an end */
+    bool last;              /* nothing of the message is left afterwards: end record */
+    int64_t retry_until_ms; /* for delay notices */
 };
 
 struct queue_ops {
@@ -119,8 +132,8 @@ err queue_new(struct queue **ret, const struct queue_ops *ops);
 void queue_recovered(void *queue, const struct envelope *env, const struct rcpt_status *state);
 /* On loop 0, once the spool is open: begins to deliver. */
 void queue_start(struct queue *q, struct spool *s, struct conf *c);
-void queue_reload(struct queue *q, struct conf *c);            /* loop 0: sites are worked out anew */
-void queue_stop(struct queue *q);                              /* loop 0: no new leases, held ones end */
+void queue_reload(struct queue *q, struct conf *c); /* loop 0: sites are worked out anew */
+void queue_stop(struct queue *q);                   /* loop 0: no new leases, held ones end */
 void queue_free(struct queue **q);
 
 /* A message that is durable now. Any loop. Takes references of its own (mem may be NULL). Without memory for the
@@ -131,38 +144,38 @@ err queue_room(struct queue *q, uint32_t recipients);
 
 /* ---- operators (loop 0; through ctl) --------------------------------------------------------------------- */
 
-struct queue_filter {                  /* empty members match everything; all given must match */
+struct queue_filter { /* empty members match everything; all given must match */
     uint64_t id;
-    str sender, recipient;             /* substrings, ASCII case folded; "<>" is the null sender */
-    str site;                          /* substring of the key */
-    str error;                         /* substring of the last reply */
-    int64_t older_ms, younger_ms;      /* age */
-    int64_t tenant;                    /* -1: any */
-    int held;                          /* -1: any, 0, 1 */
+    str sender, recipient;        /* substrings, ASCII case folded; "<>" is the null sender */
+    str site;                     /* substring of the key */
+    str error;                    /* substring of the last reply */
+    int64_t older_ms, younger_ms; /* age */
+    int64_t tenant;               /* -1: any */
+    int held;                     /* -1: any, 0, 1 */
 };
-struct queue_entry {                   /* one recipient, valid during the call */
+struct queue_entry { /* one recipient, valid during the call */
     uint64_t id;
-    int64_t arrived_ms, expires_ms, next_ms;      /* next_ms 0: now */
+    int64_t arrived_ms, expires_ms, next_ms; /* next_ms 0: now */
     str sender, address, site, reply;
     uint64_t size;
     uint32_t index, tenant, attempts;
-    const char *state;                 /* "ready", "waiting", "active", "held" */
+    const char *state; /* "ready", "waiting", "active", "held" */
 };
 /* Walks the entries in order of arrival from *cursor (start: 0) for at most `budget` entries looked at; false when
  * finished. Callers yield between slices, so that a million entries hold nobody up. */
 bool queue_walk(struct queue *q, const struct queue_filter *f, uint64_t *cursor, size_t budget,
                 void (*each)(void *arg, const struct queue_entry *e), void *arg);
 enum queue_action { QUEUE_FLUSH, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
-/* One recipient (index) or all of a message (index UINT32_MAX). Active ones: remove and bounce take effect when their attempt ends
- * without delivery. `who` goes to the log. Number of recipients concerned. */
+/* One recipient (index) or all of a message (index UINT32_MAX). Active ones: remove and bounce take effect when their
+ * attempt ends without delivery. `who` goes to the log. Number of recipients concerned. */
 uint32_t queue_act(struct queue *q, enum queue_action a, uint64_t id, uint32_t index, str who);
 
 struct queue_stats {
     uint64_t messages, recipients, ready, waiting, active, held;
     uint64_t sites, blocked_sites, connections, body_bytes;
-    int64_t oldest_ms;                 /* arrival of the oldest; 0: none */
+    int64_t oldest_ms; /* arrival of the oldest; 0: none */
 };
-void queue_stats(struct queue *q, struct queue_stats *ret);    /* any thread; a recent picture */
+void queue_stats(struct queue *q, struct queue_stats *ret); /* any thread; a recent picture */
 /* Sites for `status`: busiest first, at most n. */
 struct queue_site {
     str key;

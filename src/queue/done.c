@@ -1,0 +1,139 @@
+/* What an attempt brought: each recipient of a ticket that came back goes on, waits, ends or fails. */
+#include "queue/internal.h"
+
+#define AGAIN_MS 60000 /* when there is no memory to note an end */
+
+static void log_removed(const struct msg *m, const struct rcpt *r, str who)
+{
+    rt_log(EV_removed, log_id(m->id), log_str(msg_sender(m)), log_str(msg_address(m, r)), log_str(who));
+}
+
+/* An end that a report follows: the report's group makes it durable. */
+void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str remote)
+{
+    rcpt_state(q, r, R_ENDING);
+    if (!job_add(q, r, outcome, reply, remote))
+        rcpt_wait(q, r, tick_after(q, AGAIN_MS));
+}
+
+/* An attempt came to nothing, or there was none. */
+static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *r)
+{
+    struct ticket_rcpt *to = &t->to[i];
+    struct msg *m = t->msg;
+    bool attempted = to->fate == FATE_DEFERRED;
+    if (attempted) {
+        r->attempts += r->attempts < UINT16_MAX;
+        texts_drop(&q->texts, &r->reply);
+        r->reply = texts_get(&q->texts, to->reply);
+    }
+    if (t->lease->round != q->round)
+        rcpt_resolve(q, r);
+    if (r->flags & RF_REMOVE) {
+        to->fate = FATE_REMOVED;
+        log_removed(m, r, S("operator"));
+    } else if (r->flags & RF_BOUNCE) {
+        rcpt_end(q, r, OUT_BOUNCED, S(BOUNCE_TEXT), (str){NULL, 0});
+    } else if (tick_now(q) >= m->expires) {
+        rcpt_end(q, r, OUT_EXPIRED, attempted ? to->reply : rcpt_error(q, r), to->remote);
+    } else if (r->flags & RF_HOLD) {
+        r->flags &= (uint8_t)~RF_HOLD;
+        rcpt_state(q, r, R_HELD);
+        sched_add(q, r, true);
+    } else if (attempted) {
+        rcpt_wait(q, r, retry_tick(q, m, r->attempts, t->not_before));
+        sched_add(q, r, false);
+    } else {
+        rcpt_ready(q, r, true);
+    }
+}
+
+static void went(struct queue *q, struct ticket *t, uint32_t i)
+{
+    struct ticket_rcpt *to = &t->to[i];
+    struct rcpt *r = &t->msg->to[t->pos[i]];
+    if (to->fate != FATE_NONE && !(r->flags & RF_TRIED)) {
+        r->flags |= RF_TRIED;
+        if (t->msg->x)
+            t->msg->x->untried--;
+    }
+    if (to->fate == FATE_FAILED && r->flags & RF_REMOVE) {
+        to->fate = FATE_REMOVED;
+        log_removed(t->msg, r, S("operator"));
+    } else if (to->fate == FATE_FAILED) {
+        rcpt_end(q, r, OUT_BOUNCED, to->reply, to->remote);
+    } else if (to->fate == FATE_RELAYED && r->flags & RF_WANTS_SUCCESS) {
+        to->fate = FATE_FAILED; /* as far as this ticket is concerned: the report says how it ended */
+        rcpt_end(q, r, OUT_DELIVERED, to->reply, to->remote);
+    } else if (to->fate == FATE_NONE || to->fate == FATE_DEFERRED || to->fate > FATE_REPLACED) {
+        if (to->fate > FATE_REPLACED)
+            to->fate = FATE_NONE;
+        put_off(q, t, i, r);
+    }
+}
+
+static bool decided(uint8_t fate)
+{
+    return fate == FATE_DELIVERED || fate == FATE_RELAYED || fate == FATE_REPLACED || fate == FATE_REMOVED;
+}
+
+/* What the ticket tells about its destination. */
+static void learn(struct site *s, struct lease *l, const struct ticket *t)
+{
+    bool attempted = false, served = false;
+    for (uint32_t i = 0; i < t->nto; i++) {
+        attempted |= t->to[i].fate != FATE_NONE;
+        served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED;
+    }
+    l->returned += attempted;
+    if (!served)
+        return;
+    l->worked = true;
+    if (!s || site_blocked(s))
+        return;
+    s->proven = true;
+    s->failures = 0;
+}
+
+void ticket_decided(struct queue *q, struct ticket *t)
+{
+    struct msg *m = t->msg;
+    for (uint32_t i = 0; i < t->nto; i++)
+        if (decided(t->to[i].fate)) {
+            rcpt_state(q, &m->to[t->pos[i]], R_ENDING);
+            m->undecided--;
+        }
+    t->ends = m->undecided == 0;
+    m->pending++;
+    body_drop(&t->mem);
+    list_remove(&t->link);
+    list_push_back(&q->pending, &t->link);
+    settle_soon(q);
+}
+
+void owner_done(struct post *p)
+{
+    struct ticket *t = container_of(p, struct ticket, post);
+    struct lease *l = t->lease;
+    struct queue *q = l->queue;
+    struct msg *m = t->msg;
+    list_init(&t->link);
+    learn(l->site, l, t);
+    m->active--;
+    bool any = false;
+    for (uint32_t i = 0; i < t->nto; i++) {
+        went(q, t, i);
+        any |= decided(t->to[i].fate);
+    }
+    if (any)
+        ticket_decided(q, t);
+    else
+        ticket_free(t);
+    if (m->x && !m->x->untried)
+        body_forget(q, m);
+    job_try(q, m);
+    msg_pump(q, m);
+    if (l->site)
+        site_pump(q, l->site);
+    queue_arm(q);
+}

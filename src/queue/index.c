@@ -1,0 +1,177 @@
+/* The ordered index of message ids. */
+#include "queue/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 510 };
+
+struct slot {
+    uint64_t id;
+    void *what;
+};
+struct index_chunk {
+    uint32_t n;
+    struct slot v[SLOTS];
+};
+
+/* The last chunk that begins at or below id; 0 when all begin above. */
+static size_t chunk_of(const struct index *x, uint64_t id)
+{
+    size_t lo = 0, hi = x->n;
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (x->v[mid]->v[0].id <= id)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* The first slot with an id at or above id; c->n when there is none. */
+static uint32_t slot_of(const struct index_chunk *c, uint64_t id)
+{
+    uint32_t lo = 0, hi = c->n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (c->v[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct index_chunk *chunk_new(struct index *x, size_t at)
+{
+    if (x->n == x->cap) {
+        size_t cap = x->cap ? x->cap * 2 : 16;
+        struct index_chunk **v = realloc(x->v, cap * sizeof *v);
+        if (!v)
+            return NULL;
+        x->v = v;
+        x->cap = cap;
+    }
+    struct index_chunk *c = malloc(sizeof *c);
+    if (!c)
+        return NULL;
+    c->n = 0;
+    memmove(x->v + at + 1, x->v + at, (x->n - at) * sizeof *x->v);
+    x->v[at] = c;
+    x->n++;
+    return c;
+}
+
+/* Makes room in the full chunk `at`; the half above moves into a chunk of its own. */
+static bool split(struct index *x, size_t at)
+{
+    struct index_chunk *c = x->v[at], *up = chunk_new(x, at + 1);
+    if (!up)
+        return false;
+    up->n = c->n / 2;
+    c->n -= up->n;
+    memcpy(up->v, c->v + c->n, up->n * sizeof *c->v);
+    return true;
+}
+
+bool index_add(struct index *x, uint64_t id, void *what)
+{
+    size_t at = chunk_of(x, id);
+    struct index_chunk *c = x->n ? x->v[at] : NULL;
+    if (!c || (at + 1 == x->n && c->n == SLOTS && c->v[c->n - 1].id < id)) {
+        if (!(c = chunk_new(x, x->n)))
+            return false;
+    } else if (c->n == SLOTS) {
+        if (!split(x, at))
+            return false;
+        at = chunk_of(x, id);
+        c = x->v[at];
+    }
+    uint32_t i = slot_of(c, id);
+    if (i < c->n && c->v[i].id == id)
+        return false;
+    memmove(c->v + i + 1, c->v + i, (c->n - i) * sizeof *c->v);
+    c->v[i] = (struct slot){id, what};
+    c->n++;
+    x->count++;
+    return true;
+}
+
+static struct slot *find(const struct index *x, uint64_t id, size_t *ret_chunk)
+{
+    if (!x->n)
+        return NULL;
+    *ret_chunk = chunk_of(x, id);
+    struct index_chunk *c = x->v[*ret_chunk];
+    uint32_t i = slot_of(c, id);
+    return i < c->n && c->v[i].id == id ? &c->v[i] : NULL;
+}
+
+void *index_find(const struct index *x, uint64_t id)
+{
+    size_t at;
+    struct slot *s = find(x, id, &at);
+    return s ? s->what : NULL;
+}
+
+static void chunk_drop(struct index *x, size_t at)
+{
+    free(x->v[at]);
+    x->n--;
+    memmove(x->v + at, x->v + at + 1, (x->n - at) * sizeof *x->v);
+}
+
+/* Two neighbours that fill less than half of one become one. */
+static void join(struct index *x, size_t at)
+{
+    if (at + 1 >= x->n)
+        return;
+    struct index_chunk *c = x->v[at], *up = x->v[at + 1];
+    if (c->n + up->n > SLOTS / 2)
+        return;
+    memcpy(c->v + c->n, up->v, up->n * sizeof *c->v);
+    c->n += up->n;
+    chunk_drop(x, at + 1);
+}
+
+void index_remove(struct index *x, uint64_t id)
+{
+    size_t at;
+    struct slot *s = find(x, id, &at);
+    if (!s)
+        return;
+    struct index_chunk *c = x->v[at];
+    uint32_t i = (uint32_t)(s - c->v);
+    memmove(c->v + i, c->v + i + 1, (c->n - i - 1) * sizeof *c->v);
+    c->n--;
+    x->count--;
+    if (!c->n) {
+        chunk_drop(x, at);
+        return;
+    }
+    join(x, at);
+    if (at)
+        join(x, at - 1);
+}
+
+void *index_next(const struct index *x, uint64_t after)
+{
+    if (!x->n || after == UINT64_MAX)
+        return NULL;
+    size_t at = chunk_of(x, after + 1);
+    uint32_t i = slot_of(x->v[at], after + 1);
+    if (i < x->v[at]->n)
+        return x->v[at]->v[i].what;
+    return at + 1 < x->n ? x->v[at + 1]->v[0].what : NULL;
+}
+
+void *index_first(const struct index *x) { return x->n ? x->v[0]->v[0].what : NULL; }
+
+void index_free(struct index *x)
+{
+    for (size_t i = 0; i < x->n; i++)
+        free(x->v[i]);
+    free(x->v);
+    *x = (struct index){0};
+}

@@ -1,0 +1,27 @@
+/*
+ * All messages in order of their ids, in chunks of sorted slots: 16 bytes a message as long as ids
+ * mostly come in increasing order. Finding is two binary searches, adding at the end is O(1).
+ */
+#ifndef QUEUE_INDEX_H
+#define QUEUE_INDEX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct index_chunk;
+struct index {
+    struct index_chunk **v; /* in order, none of them empty */
+    size_t n, cap;
+    uint64_t count;
+};
+
+/* False without memory, or when the id is there already. */
+bool index_add(struct index *x, uint64_t id, void *what);
+void *index_find(const struct index *x, uint64_t id);
+void index_remove(struct index *x, uint64_t id);
+/* The first entry with an id above `after`; NULL: none. */
+void *index_next(const struct index *x, uint64_t after);
+void *index_first(const struct index *x); /* NULL: empty */
+void index_free(struct index *x);
+
+#endif

@@ -1,0 +1,131 @@
+/* The small stores: index of ids, heap of times, interned texts. */
+#include "queue/world.h"
+
+static uint64_t scatter(uint64_t i) { return i * 0x9e3779b97f4a7c15u >> 1; }
+
+static void fill_and_empty(uint64_t (*id)(uint64_t), size_t n)
+{
+    struct index x = {0};
+    assert_null(index_next(&x, 0));
+    assert_null(index_find(&x, 7));
+    for (size_t i = 1; i <= n; i++)
+        assert_true(index_add(&x, id(i), (void *)i));
+    assert_false(index_add(&x, id(1), NULL));
+    assert_int_equal(x.count, n);
+    uint64_t last = 0;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = (size_t)index_next(&x, last);
+        assert_true(i >= 1 && i <= n && id(i) > last);
+        last = id(i);
+    }
+    assert_null(index_next(&x, last));
+    for (size_t i = 1; i <= n; i += 2)
+        index_remove(&x, id(i));
+    for (size_t i = 1; i <= n; i++)
+        assert_ptr_equal(index_find(&x, id(i)), i % 2 ? NULL : (void *)i);
+    for (size_t i = 1; i <= n; i += 2)
+        assert_true(index_add(&x, id(i), (void *)i));
+    for (size_t i = n; i >= 1; i--)
+        index_remove(&x, id(i));
+    assert_int_equal(x.count, 0);
+    assert_int_equal(x.n, 0);
+    index_free(&x);
+}
+
+static uint64_t rising(uint64_t i) { return i * 3; }
+static uint64_t falling(uint64_t i) { return 1000000 - i; }
+
+static void test_index(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 30000; n = n * 3 + 1) {
+        fill_and_empty(rising, n);
+        fill_and_empty(falling, n);
+        fill_and_empty(scatter, n);
+    }
+}
+
+/* A queue that is emptied in a random order does not keep its chunks. */
+static void test_index_shrinks(void **state)
+{
+    (void)state;
+    struct index x = {0};
+    for (size_t i = 1; i <= 51000; i++)
+        assert_true(index_add(&x, i, (void *)i));
+    assert_int_equal(x.n, 100);
+    for (size_t i = 1; i <= 51000; i++)
+        if (i % 100)
+            index_remove(&x, i);
+    assert_int_equal(x.count, 510);
+    assert_true(x.n <= 5);
+    index_free(&x);
+}
+
+static void test_due(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    struct msg *m[N];
+    struct due d = {0};
+    for (int i = 0; i < N; i++) {
+        m[i] = calloc(1, sizeof(struct msg));
+        assert_true(due_reserve(&d));
+        due_set(&d, m[i], (tick)(scatter((uint64_t)i + 1) % 100000));
+    }
+    for (int i = 0; i < N; i += 3)
+        due_set(&d, m[i], (tick)(scatter((uint64_t)i + 7) % 1000));
+    for (int i = 1; i < N; i += 3)
+        due_set(&d, m[i], TICK_NEVER);
+    tick last = 0;
+    uint32_t left = d.n;
+    for (; d.n; left--) {
+        tick t = due_first(&d);
+        assert_true(t >= last);
+        assert_int_equal(due_when(&d, d.m[0]), t);
+        last = t;
+        due_set(&d, d.m[0], TICK_NEVER);
+    }
+    assert_int_equal(left, 0);
+    assert_int_equal(d.reserved, N);
+    for (int i = 0; i < N; i++) {
+        due_unreserve(&d, m[i]);
+        free(m[i]);
+    }
+    assert_int_equal(d.reserved, 0);
+    due_free(&d);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    struct texts t = {0};
+    uint32_t a = texts_get(&t, S("450 later")), b = texts_get(&t, S("450 later")), c = texts_get(&t, S("550 never"));
+    assert_int_equal(a, b);
+    assert_int_not_equal(a, c);
+    assert_int_equal(texts_get(&t, S("")), 0);
+    assert_str(texts_str(&t, a), "450 later");
+    assert_str(texts_str(&t, 0), "");
+    uint32_t first = a;
+    texts_drop(&t, &a);
+    assert_int_equal(a, 0);
+    assert_str(texts_str(&t, b), "450 later");
+    texts_drop(&t, &b);
+    assert_int_equal(texts_get(&t, S("another")), first); /* its number is free again */
+    char big[600];
+    memset(big, 'x', sizeof big);
+    memcpy(big + 511, "\xc3\xa4", 2);
+    uint32_t d = texts_get(&t, str_mem(big, sizeof big));
+    assert_int_equal(texts_str(&t, d).n, 511);
+    t.bytes += TEXTS_MAX; /* full: only codes are kept */
+    uint32_t e = texts_get(&t, S("451 4.7.1 greylisted, ticket 17")), f = texts_get(&t, S("451 4.7.1 ticket 18"));
+    assert_int_equal(e, f);
+    assert_str(texts_str(&t, e), "451 4.7.1");
+    texts_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_index), cmocka_unit_test(test_index_shrinks),
+                                       cmocka_unit_test(test_due), cmocka_unit_test(test_texts)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
