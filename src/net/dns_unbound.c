@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
@@ -216,10 +217,20 @@ static struct ub_event_base_vmt base_table = {
 
 /* ---- watching ------------------------------------------------------------------------------------------ */
 
+/* The library sets up what its contexts share without a lock of its own. */
+static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
+
+static void context_free(struct ub_ctx *c)
+{
+    pthread_mutex_lock(&contexts);
+    ub_ctx_delete(c);
+    pthread_mutex_unlock(&contexts);
+}
+
 static err destroy(void *arg)
 {
     struct dns_engine *e = arg;
-    ub_ctx_delete(e->ctx);
+    context_free(e->ctx);
     io_close(&e->io);
     free(e);
     return OK;
@@ -423,10 +434,25 @@ struct opening {
     const struct dns_config *cfg;
 };
 
+static err context_new(struct ub_ctx **ret, struct dns_engine *e, const struct dns_config *cfg)
+{
+    pthread_mutex_lock(&contexts);
+    struct ub_ctx *c = ub_ctx_create_ub_event(&e->base);
+    bool ok =
+        c && set_options(c, cfg->validate) && (!cfg->validate || add_anchor(c, cfg->anchor)) && forward_all(c, cfg);
+    pthread_mutex_unlock(&contexts);
+    if (ok) {
+        *ret = c;
+        return OK;
+    }
+    if (c)
+        context_free(c);
+    return c ? E_SYNTAX : E_NOMEM;
+}
+
 static err open_now(void *arg)
 {
     struct opening *o = arg;
-    const struct dns_config *cfg = o->cfg;
     struct dns_engine *e = calloc(1, sizeof *e);
     if (!e)
         return E_NOMEM;
@@ -435,17 +461,12 @@ static err open_now(void *arg)
     e->turn.run = turn;
     int fd = epoll_create1(EPOLL_CLOEXEC);
     err r = fd < 0 ? err_from_errno(errno) : io_attach(&e->io, fd);
-    if (r == OK && !(e->ctx = ub_ctx_create_ub_event(&e->base)))
-        r = E_NOMEM;
-    if (r == OK && (!set_options(e->ctx, cfg->validate) || (cfg->validate && !add_anchor(e->ctx, cfg->anchor)) ||
-                    !forward_all(e->ctx, cfg)))
-        r = E_SYNTAX;
+    if (r == OK)
+        r = context_new(&e->ctx, e, o->cfg);
     if (r == OK) {
         o->engine = e;
         return OK;
     }
-    if (e->ctx)
-        ub_ctx_delete(e->ctx);
     io_close(&e->io);
     free(e);
     return r;
