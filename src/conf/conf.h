@@ -170,6 +170,9 @@ struct conf_errors {
  * E_NOMEM.
  * `errors` is initialised here; conf_errors_free in every case. */
 err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors);
+/* Whatever can be understood of a faulty or partly unreadable configuration, defaults for the rest: for commands that
+ * only look for a path or a name. Never to serve with. E_NOMEM. */
+err conf_load_loose(struct conf **ret, const struct conf_bundle *b);
 /* "FILE:LINE: error: TEXT" or "...: warning: TEXT", a line each. */
 void conf_errors_print(struct buf *out, const struct conf_errors *e);
 void conf_errors_free(struct conf_errors *e);

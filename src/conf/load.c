@@ -313,7 +313,7 @@ static void load_main(struct load *l)
         apply(l, tree);
 }
 
-err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors)
+static err load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors, bool loose)
 {
     struct load l = {.b = b};
     errs_init(&l.e, errors);
@@ -340,12 +340,25 @@ err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors
     errs_finish(&l.e, b);
     nomem |= l.c->arena.e || l.tmp.e || errors->arena.e;
     arena_free(&l.tmp);
-    if (nomem || l.e.failed) {
+    if (nomem || (l.e.failed && !loose)) {
         conf_drop(&l.c);
         return nomem ? E_NOMEM : E_SYNTAX;
     }
     *ret = l.c;
     return OK;
+}
+
+err conf_load(struct conf **ret, const struct conf_bundle *b, struct conf_errors *errors)
+{
+    return load(ret, b, errors, false);
+}
+
+err conf_load_loose(struct conf **ret, const struct conf_bundle *b)
+{
+    struct conf_errors errors = {0};
+    err e = load(ret, b, &errors, true);
+    conf_errors_free(&errors);
+    return e;
 }
 
 struct conf *conf_ref(struct conf *c)

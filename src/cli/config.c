@@ -1,0 +1,79 @@
+/* `config check`, `config print` and `config sample`. */
+#include "cli/internal.h"
+
+#include <stdio.h>
+
+static const size_t text_max = (size_t)256 << 20;
+
+static int out_text(struct buf *b, int fd)
+{
+    if (b->e)
+        return cli_fail(EX_OSERR, "%s", err_text(b->e));
+    return cli_write_all(fd, buf_str(b)) ? EX_IOERR : 0;
+}
+
+/* Reads and judges the file; every error and warning goes to stderr. */
+static struct conf *load(const char *file)
+{
+    struct conf_bundle bundle;
+    struct conf_errors errors = {0};
+    struct conf *c = NULL;
+    AUTO_BUF text;
+    buf_init(&text, text_max);
+    err e = conf_bundle_read(&bundle, file);
+    if (e) {
+        fprintf(stderr, "%s:0: error: cannot read the file: %s\n", file, err_text(e));
+    } else {
+        e = conf_load(&c, &bundle, &errors);
+        conf_errors_print(&text, &errors);
+        out_text(&text, 2);
+        if (e && errors.n == 0)
+            fprintf(stderr, "%s:0: error: %s\n", file, err_text(e));
+        conf_errors_free(&errors);
+    }
+    conf_bundle_free(&bundle);
+    return c;
+}
+
+static int check(const char *file)
+{
+    struct conf *c = load(file);
+    if (!c)
+        return 1;
+    printf("%s: ok\n", file);
+    conf_drop(&c);
+    return 0;
+}
+
+static int print(const char *file)
+{
+    AUTO_BUF text;
+    struct conf *c = load(file);
+    if (!c)
+        return 1;
+    buf_init(&text, text_max);
+    conf_print(&text, c);
+    conf_drop(&c);
+    return out_text(&text, 1);
+}
+
+static int sample(void)
+{
+    AUTO_BUF text;
+    buf_init(&text, text_max);
+    conf_sample(&text);
+    return out_text(&text, 1);
+}
+
+int cli_config_command(int argc, char **argv)
+{
+    const char *file = cli_config_file(&argc, argv);
+    str what = argc == 2 ? str_c(argv[1]) : S("");
+    if (file && str_eq(what, S("check")))
+        return check(file);
+    if (file && str_eq(what, S("print")))
+        return print(file);
+    if (file && str_eq(what, S("sample")))
+        return sample();
+    return cli_fail(EX_USAGE, "usage: postrider config check|print -c FILE, or postrider config sample");
+}

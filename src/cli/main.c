@@ -1,0 +1,210 @@
+/* The command line: which command, where the configuration is, and help. */
+#include "cli/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+const char *cli_name = "postrider";
+
+int cli_fail(int status, const char *fmt, ...)
+{
+    va_list ap;
+    fflush(stdout);
+    fprintf(stderr, "%s: ", cli_name);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return status;
+}
+
+int64_t cli_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+err cli_read_all(int fd, struct buf *out)
+{
+    for (;;) {
+        size_t want = out->max - out->n < 65536 ? out->max - out->n : 65536;
+        char one, *p = want ? buf_room(out, want) : &one;
+        if (!p)
+            return out->e;
+        ssize_t n = read(fd, p, want ? want : 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? err_from_errno(errno) : OK;
+        if (!want)
+            return E_LIMIT;
+        out->n += (size_t)n;
+    }
+}
+
+err cli_write_all(int fd, str s)
+{
+    while (s.n) {
+        ssize_t n = write(fd, s.p, s.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_from_errno(errno);
+        s = str_skip(s, (size_t)n);
+    }
+    return OK;
+}
+
+int cli_connect_unix(str path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!str_to_c(path, to.sun_path, sizeof to.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to)) {
+        int e = errno;
+        close(fd);
+        errno = e;
+        return -1;
+    }
+    return fd;
+}
+
+struct conf *cli_conf(const char *file, int *ret_status)
+{
+    struct conf_bundle b;
+    struct conf *c = NULL;
+    err e = conf_bundle_read(&b, file);
+    if (!e)
+        e = conf_load_loose(&c, &b);
+    if (e)
+        *ret_status = cli_fail(EX_CONFIG, "cannot read the configuration %s: %s", file, err_text(e));
+    conf_bundle_free(&b);
+    return c;
+}
+
+const char *cli_config_file(int *argc, char **argv)
+{
+    const char *file = getenv("POSTRIDER_CONF");
+    int n = 1;
+    if (!file || !*file)
+        file = "/etc/postrider/postrider.conf";
+    for (int i = 1; i < *argc; i++) {
+        bool end = str_eq(str_c(argv[i]), S("--"));
+        if (str_eq(str_c(argv[i]), S("-c"))) {
+            file = argv[++i];
+            if (!file)
+                return NULL;
+        } else {
+            argv[n++] = argv[i];
+        }
+        for (; end && i + 1 < *argc; i++)
+            argv[n++] = argv[i + 1];
+    }
+    argv[n] = NULL;
+    *argc = n;
+    return file;
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------ */
+
+static int remote(int argc, char **argv)
+{
+    const char *file = cli_config_file(&argc, argv);
+    if (!file)
+        return cli_fail(EX_USAGE, "-c: expected the path of a configuration file behind it");
+    return control_run(file, argc, argv, NULL, 0);
+}
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("postrider " POSTRIDER_VERSION);
+    return 0;
+}
+
+#define FILTERS                                                                                                        \
+    "[--sender T] [--recipient T] [--site T] [--error T]\n"                                                            \
+    "                    [--older 2h] [--younger 2h] [--tenant N] [--held[=no]]"
+static const struct cli_command own[] = {
+    {"config", cli_config_command, "check|print -c FILE, sample",
+     "check a configuration file, print what is in force, print a commented sample"},
+    {"status", remote, "", "how the server is: queue, connections, disk, slow destinations"},
+    {"queue show", NULL, "ID [--head|--message]", "one message: envelope and recipients, header block, or all of it"},
+    {"queue flush", NULL, "ID...|FILTERS|--all [--dry-run]", "try again now; likewise:"},
+    {"queue hold", NULL, "", "do not try before a release"},
+    {"queue release", NULL, "", "end a hold"},
+    {"queue remove", NULL, "", "delete without a report"},
+    {"queue bounce", NULL, "", "return to the sender"},
+    {"queue", remote, NULL, NULL},
+    {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
+    {"version", version, "", "print the version"},
+};
+
+static void help_one(FILE *to, const struct cli_command *c)
+{
+    if (c->usage)
+        fprintf(to, "  %s%s%s\n        %s\n", c->name, c->usage[0] ? " " : "", c->usage, c->text);
+}
+
+static int help(FILE *to, const struct cli_command *more, size_t nmore)
+{
+    fputs("usage: postrider COMMAND [-c FILE] [--json] ...\n"
+          "-c FILE: the configuration file, default $POSTRIDER_CONF or /etc/postrider/postrider.conf\n\n",
+          to);
+    for (size_t i = 0; i < nmore; i++)
+        help_one(to, &more[i]);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        help_one(to, &own[i]);
+    fputs("  sendmail, mailq, newaliases\n        the same program by another name: see sendmail(1)\n", to);
+    return fflush(to) ? EX_IOERR : EX_OK;
+}
+
+static const struct cli_command *find(const struct cli_command *v, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].run && str_eq(str_c(v[i].name), str_c(name)))
+            return &v[i];
+    return NULL;
+}
+
+static bool is_help(str s) { return str_eq(s, S("help")) || str_eq(s, S("--help")) || str_eq(s, S("-h")); }
+
+int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore)
+{
+    str program = str_c(argc > 0 ? argv[0] : "postrider");
+    size_t slash = str_rfind(program, '/');
+    if (slash != STR_NONE)
+        program = str_skip(program, slash + 1);
+    if (str_eq(program, S("sendmail")) || str_eq(program, S("mailq")) || str_eq(program, S("newaliases")))
+        return cli_sendmail(argc, argv);
+    if (argc > 3 && str_eq(str_c(argv[1]), S("-c"))) { /* postrider -c FILE COMMAND */
+        char *command = argv[3];
+        argv[3] = argv[2];
+        argv[2] = argv[1];
+        argv[1] = command;
+    }
+    if (argc > 1 && is_help(str_c(argv[1])))
+        return help(stdout, more, nmore);
+    if (argc > 1 && str_eq(str_c(argv[1]), S("--version")))
+        return version(0, NULL);
+    if (argc > 1 && str_eq(str_c(argv[1]), S("sendmail")))
+        return cli_sendmail(argc - 1, argv + 1);
+    const struct cli_command *c = argc > 1 ? find(more, nmore, argv[1]) : NULL;
+    if (!c && argc > 1)
+        c = find(own, sizeof own / sizeof *own, argv[1]);
+    if (c)
+        return c->run(argc - 1, argv + 1);
+    if (argc > 1)
+        cli_fail(EX_USAGE, "there is no command \"%s\"", argv[1]);
+    help(stderr, more, nmore);
+    return EX_USAGE;
+}
