@@ -11,7 +11,7 @@ struct block {
     struct block *next;
     uint32_t used, cap;
     int cls;
-    int zero; /* keeps the octets behind it aligned */
+    uint32_t start; /* octets before it are not in use */
 };
 struct body {
     atomic_uint refs;
@@ -21,8 +21,12 @@ struct body {
     char *env_heap; /* env when it fits in no block */
     struct block *last;
     struct block *env_block; /* taken for env alone */
+    struct block *front;     /* what was put before `first`; its last one leads to `first` */
     struct block first;      /* its data follow */
 };
+
+/* Left free at the beginning, so that the trace field of a message finds room without another block. */
+enum { HEADROOM = 512 };
 
 static char *data_of(const struct block *k) { return (char *)(k + 1); }
 
@@ -43,6 +47,7 @@ struct body *body_new(void)
     atomic_init(&b->refs, 1);
     b->first.cls = BLOCK_4K;
     b->first.cap = (uint32_t)(block_size(BLOCK_4K) - sizeof *b);
+    b->first.used = b->first.start = HEADROOM;
     b->last = &b->first;
     b->nblocks = 1;
     return b;
@@ -60,9 +65,10 @@ void body_drop(struct body **pb)
     *pb = NULL;
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (struct block *k = b->first.next, *next; k; k = next) {
+    for (struct block *k = b->front ? b->front : &b->first, *next; k; k = next) {
         next = k->next;
-        block_give(k, k->cls);
+        if (k != &b->first)
+            block_give(k, k->cls);
     }
     if (b->env_block)
         block_give(b->env_block, b->env_block->cls);
@@ -118,12 +124,65 @@ uint64_t body_size(const struct body *b) { return b->size; }
 
 bool body_piece(const struct body *b, size_t *at, str *ret)
 {
-    const struct block *k = *at == 0 ? &b->first : (const struct block *)*at;
-    if (*at == 1 || (!k->used && !k->next))
-        return false;
-    *at = k->next ? (size_t)k->next : 1;
-    *ret = str_mem(data_of(k), k->used);
-    return true;
+    const struct block *k = *at > 1 ? (const struct block *)*at : *at == 1 ? NULL : b->front ? b->front : &b->first;
+    while (k && k->used == k->start)
+        k = k->next;
+    *at = k && k->next ? (size_t)k->next : 1;
+    if (k)
+        *ret = str_mem(data_of(k) + k->start, k->used - k->start);
+    return k != NULL;
+}
+
+/* Takes the first n octets away; blocks stay where they are. */
+static void cut_head(struct body *b, size_t n)
+{
+    for (struct block *k = b->front ? b->front : &b->first; k && n; k = k->next) {
+        size_t part = k->used - k->start < n ? k->used - k->start : n;
+        k->start += (uint32_t)part;
+        b->size -= part;
+        n -= part;
+    }
+}
+
+/* Blocks that hold s, in a chain that leads to `then`. NULL without memory. */
+static struct block *chain_of(str s, struct block *then)
+{
+    struct block *chain = then;
+    while (s.n) { /* from its end */
+        struct block *k = block_new(s.n < 16 * 1024 ? BLOCK_4K : BLOCK_64K);
+        if (!k) {
+            for (struct block *next; chain != then; chain = next) {
+                next = chain->next;
+                block_give(chain, chain->cls);
+            }
+            return NULL;
+        }
+        k->used = (uint32_t)(s.n < k->cap ? s.n : k->cap);
+        memcpy(data_of(k), s.p + s.n - k->used, k->used);
+        s.n -= k->used;
+        k->next = chain;
+        chain = k;
+    }
+    return chain;
+}
+
+err body_splice_head(struct body *b, size_t old, str head)
+{
+    struct block *k = b->front ? b->front : &b->first;
+    size_t part = k->used - k->start < old ? k->used - k->start : old;
+    if (head.n && head.n <= k->start + part) {
+        cut_head(b, old);
+        k->start -= (uint32_t)head.n;
+        memcpy(data_of(k) + k->start, head.p, head.n);
+    } else {
+        struct block *front = head.n ? chain_of(head, k) : b->front;
+        if (head.n && !front)
+            return E_NOMEM;
+        cut_head(b, old);
+        b->front = front;
+    }
+    b->size += head.n;
+    return OK;
 }
 
 str body_envelope(const struct body *b) { return b->env; }
