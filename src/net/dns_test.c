@@ -354,6 +354,25 @@ static void test_reverse(void)
     }
 }
 
+/* A session that ends its transaction while the server stops still gets answers, and silence keeps nobody. */
+static void test_stopping(void)
+{
+    struct question q = {"a.test", DNS_A, OK, "\x7f\0\0\1", "a.test", 4};
+    dns_cache_clear();
+    rt_stop();
+    fiber_sleep(rt_after(RT_S));
+    CHECK(fiber_cancelled());
+    struct arena a;
+    struct dns_answer ans;
+    arena_init(&a, 1024, DNS_ANSWER_MAX);
+    CHECK(dns_lookup(S("a.test"), DNS_A, &a, &ans) == E_CANCELLED);
+    arena_free(&a);
+    fiber_shield(true);
+    ask(&q);
+    waiting = 1;
+    ask_slow(NULL);
+}
+
 static void all_cases(void *arg, int index)
 {
     (void)arg, (void)index;
@@ -367,11 +386,11 @@ static void all_cases(void *arg, int index)
     test_validation();
     setup(100 * RT_MS);
     test_silence();
+    test_stopping();
     dns_end();
     dns_end();
     dns_cache_clear();
     server_end();
-    rt_stop();
 }
 
 static void test_lookups(void **state)

@@ -17,6 +17,7 @@
 #include <unbound-event.h>
 
 #define ROOT_ANCHOR "/usr/share/dns/root.key"
+#define STOPPING_LOOK (50 * RT_MS)
 enum { TURN_EVENTS = 64, SERVERS_MAX = 8, ANCHOR_MAX = 64 * 1024 };
 
 struct dns_engine {
@@ -277,17 +278,18 @@ static void watch(void *arg)
     rt_time until = RT_NEVER;
     while (e->pending && (until == RT_NEVER || dns_wanted())) {
         err r = io_wait_read(&e->io, until);
-        if (r == E_CANCELLED)
+        if (r == E_CANCELLED) {
             fiber_shield(true);
-        else if (r != OK && r != E_TIMEOUT)
+        } else if (r != OK && r != E_TIMEOUT) {
             break;
-        if (r == E_CANCELLED || until != RT_NEVER)
-            until = rt_after(50 * RT_MS);
-        e->io.readable = false;
-        if (r == OK && !e->turning) {
+        } else {
+            e->io.readable = false;
+            if (!e->turning)
+                rt_post(rt_self(), &e->turn);
             e->turning = true;
-            rt_post(rt_self(), &e->turn);
         }
+        if (r == E_CANCELLED || until != RT_NEVER)
+            until = rt_after(STOPPING_LOOK);
     }
     e->watcher = NULL;
     close_when_done(e);
