@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 {
     struct rlimit r;
     if (argc > 1)
-        count = atoi(argv[1]);
+        count = (int)strtol(argv[1], NULL, 10);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && (rlim_t)count * 2 + 100 > r.rlim_cur) {
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);

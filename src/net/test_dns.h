@@ -24,7 +24,7 @@ static inline void put_name(struct msg *m, const char *text)
     str rest = str_c(text), label;
     while (rest.p && str_cut(&rest, '.', &label)) {
         if (label.n && label.p[0] == '@') {
-            put16(m, 0xc000u | (unsigned)atoi(label.p + 1));
+            put16(m, 0xc000u | (unsigned)strtoul(label.p + 1, NULL, 10));
             return;
         }
         if (label.n == 0)
