@@ -11,10 +11,7 @@ struct arena_chunk {
     _Alignas(16) char data[];
 };
 
-void arena_init(struct arena *a, size_t chunk, size_t max)
-{
-    *a = (struct arena){.chunk = chunk, .max = max};
-}
+void arena_init(struct arena *a, size_t chunk, size_t max) { *a = (struct arena){.chunk = chunk, .max = max}; }
 
 static void *fail(struct arena *a, err e)
 {

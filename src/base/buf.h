@@ -10,20 +10,20 @@
 struct buf {
     char *p;
     size_t n, cap, max;
-    err e;             /* OK, E_LIMIT or E_NOMEM */
-    bool fixed;        /* p is the caller's; never grown or freed */
+    err e;      /* OK, E_LIMIT or E_NOMEM */
+    bool fixed; /* p is the caller's; never grown or freed */
 };
 
-void buf_init(struct buf *b, size_t max);                     /* allocates nothing yet */
-void buf_init_fixed(struct buf *b, void *mem, size_t size);   /* inside memory of the caller */
-void buf_free(struct buf *b);                                 /* NULL and empty are fine; back to init */
+void buf_init(struct buf *b, size_t max);                   /* allocates nothing yet */
+void buf_init_fixed(struct buf *b, void *mem, size_t size); /* inside memory of the caller */
+void buf_free(struct buf *b);                               /* NULL and empty are fine; back to init */
 static inline void buf_clear(struct buf *b) { b->n = 0, b->e = OK; }
 static inline str buf_str(const struct buf *b) { return (str){b->p, b->n}; }
 
 void buf_add(struct buf *b, str s);
 void buf_add_c(struct buf *b, const char *z);
 void buf_add_char(struct buf *b, char c);
-void buf_add_u64(struct buf *b, uint64_t v);                  /* decimal */
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Makes room for n more bytes and returns where they go; the caller then adds to b->n. NULL on failure. */
 char *buf_room(struct buf *b, size_t n);
@@ -35,7 +35,7 @@ void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u16(struct buf *b, uint16_t v);
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);
-void buf_put_str16(struct buf *b, str s);                     /* u16 length, bytes; E_LIMIT above 65535 */
+void buf_put_str16(struct buf *b, str s); /* u16 length, bytes; E_LIMIT above 65535 */
 void buf_put_str32(struct buf *b, str s);
 
 /* The other direction: a cursor with a sticky error. After a failure each get returns 0 or "". */

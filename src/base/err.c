@@ -14,10 +14,7 @@ static const struct {
 #undef ERR
 };
 
-static err known(err e)
-{
-    return (unsigned)e < ERR_COUNT ? e : E_UNKNOWN;
-}
+static err known(err e) { return (unsigned)e < ERR_COUNT ? e : E_UNKNOWN; }
 
 const char *err_name(err e) { return rows[known(e)].name; }
 const char *err_text(err e) { return rows[known(e)].text; }
@@ -28,12 +25,26 @@ static const struct {
     int number;
     err e;
 } from_errno[] = {
-    {ENOSPC, E_DISK_FULL},      {EDQUOT, E_DISK_FULL},      {ENOMEM, E_NOMEM},       {EAGAIN, E_AGAIN},
-    {ETIMEDOUT, E_TIMEOUT},     {ECONNREFUSED, E_REFUSED},  {ECONNRESET, E_RESET},   {EPIPE, E_RESET},
-    {EHOSTUNREACH, E_UNREACHABLE}, {ENETUNREACH, E_UNREACHABLE}, {ENETDOWN, E_UNREACHABLE},
-    {EADDRNOTAVAIL, E_UNREACHABLE}, {EAFNOSUPPORT, E_UNREACHABLE}, {ENOENT, E_NOT_FOUND},
-    {EEXIST, E_EXISTS},         {EACCES, E_DENIED},         {EPERM, E_DENIED},       {ECANCELED, E_CANCELLED},
-    {ECONNABORTED, E_RESET},    {EMSGSIZE, E_LIMIT},
+    {ENOSPC, E_DISK_FULL},
+    {EDQUOT, E_DISK_FULL},
+    {ENOMEM, E_NOMEM},
+    {EAGAIN, E_AGAIN},
+    {ETIMEDOUT, E_TIMEOUT},
+    {ECONNREFUSED, E_REFUSED},
+    {ECONNRESET, E_RESET},
+    {EPIPE, E_RESET},
+    {EHOSTUNREACH, E_UNREACHABLE},
+    {ENETUNREACH, E_UNREACHABLE},
+    {ENETDOWN, E_UNREACHABLE},
+    {EADDRNOTAVAIL, E_UNREACHABLE},
+    {EAFNOSUPPORT, E_UNREACHABLE},
+    {ENOENT, E_NOT_FOUND},
+    {EEXIST, E_EXISTS},
+    {EACCES, E_DENIED},
+    {EPERM, E_DENIED},
+    {ECANCELED, E_CANCELLED},
+    {ECONNABORTED, E_RESET},
+    {EMSGSIZE, E_LIMIT},
 };
 
 err err_from_errno(int e)

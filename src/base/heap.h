@@ -10,7 +10,7 @@
 
 struct heap_node {
     int64_t key;
-    uint32_t at;       /* index + 1; 0: in no heap */
+    uint32_t at; /* index + 1; 0: in no heap */
 };
 struct heap {
     struct heap_node **v;
@@ -23,8 +23,8 @@ static inline struct heap_node *heap_min(const struct heap *h) { return h->n ? h
 bool heap_reserve(struct heap *h, uint32_t more);
 /* False only without memory. n must be in no heap. */
 bool heap_push(struct heap *h, struct heap_node *n, int64_t key);
-void heap_remove(struct heap *h, struct heap_node *n);              /* in no heap: nothing happens */
-void heap_move(struct heap *h, struct heap_node *n, int64_t key);   /* n is in h */
+void heap_remove(struct heap *h, struct heap_node *n);            /* in no heap: nothing happens */
+void heap_move(struct heap *h, struct heap_node *n, int64_t key); /* n is in h */
 void heap_free(struct heap *h);
 
 #endif

@@ -9,7 +9,10 @@ struct list {
 };
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define LIST_INIT(l) {&(l), &(l)}
+#define LIST_INIT(l)                                                                                                   \
+    {                                                                                                                  \
+        &(l), &(l)                                                                                                     \
+    }
 
 static inline void list_init(struct list *l) { l->prev = l->next = l; }
 static inline bool list_empty(const struct list *l) { return l->next == l; }
@@ -38,7 +41,7 @@ static inline struct list *list_pop_front(struct list *l)
     return n;
 }
 /* The body may remove `it`. */
-#define LIST_EACH(it, l) \
+#define LIST_EACH(it, l)                                                                                               \
     for (struct list *it = (l)->next, *it##_next = it->next; it != (l); it = it##_next, it##_next = it->next)
 
 #endif

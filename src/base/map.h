@@ -16,7 +16,7 @@ struct map_node {
 };
 struct map {
     struct map_node **v;
-    size_t n, cap;     /* cap is a power of two, or 0 */
+    size_t n, cap; /* cap is a power of two, or 0 */
 };
 
 /* The first node with this hash; then the next one with the same hash. The caller compares keys. */
@@ -25,7 +25,7 @@ struct map_node *map_next_equal(const struct map_node *n);
 /* False only without memory (a full table still takes the node when it cannot grow). */
 bool map_add(struct map *m, struct map_node *n, uint64_t hash);
 void map_remove(struct map *m, struct map_node *n);
-void map_free(struct map *m);        /* the table, not the nodes */
+void map_free(struct map *m); /* the table, not the nodes */
 
 /* Every node once; the body may remove the current one, and must add none. */
 struct map_iter {
@@ -34,6 +34,6 @@ struct map_iter {
     struct map_node *next;
 };
 struct map_iter map_begin(const struct map *m);
-struct map_node *map_each(struct map_iter *it);    /* NULL at the end */
+struct map_node *map_each(struct map_iter *it); /* NULL at the end */
 
 #endif

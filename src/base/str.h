@@ -14,8 +14,11 @@ typedef struct str {
     size_t n;
 } str;
 
-#define S(lit) ((str){"" lit, sizeof(lit) - 1})     /* from a literal */
-#define S_INIT(lit) {"" lit, sizeof(lit) - 1}       /* the same for static initialisers */
+#define S(lit) ((str){"" lit, sizeof(lit) - 1}) /* from a literal */
+#define S_INIT(lit)                                                                                                    \
+    {                                                                                                                  \
+        "" lit, sizeof(lit) - 1                                                                                        \
+    } /* the same for static initialisers */
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p
 
@@ -43,17 +46,17 @@ static inline bool ascii_alpha(char c) { return (c | 32) >= 'a' && (c | 32) <= '
 static inline bool ascii_alnum(char c) { return ascii_digit(c) || ascii_alpha(c); }
 static inline bool ascii_wsp(char c) { return c == ' ' || c == '\t'; }
 
-bool str_ieq(str a, str b);              /* equal but for ASCII case */
-int str_cmp(str a, str b);               /* memcmp order, the shorter first: <0, 0, >0 */
+bool str_ieq(str a, str b); /* equal but for ASCII case */
+int str_cmp(str a, str b);  /* memcmp order, the shorter first: <0, 0, >0 */
 bool str_starts(str a, str prefix);
 bool str_ends(str a, str suffix);
-bool str_istarts(str a, str prefix);     /* ... but for ASCII case */
+bool str_istarts(str a, str prefix); /* ... but for ASCII case */
 bool str_iends(str a, str suffix);
 
 #define STR_NONE ((size_t)-1)
-size_t str_find(str a, char c);          /* first index of c, or STR_NONE */
-size_t str_rfind(str a, char c);         /* last index of c, or STR_NONE */
-size_t str_search(str a, str needle);    /* first index of needle, or STR_NONE */
+size_t str_find(str a, char c);       /* first index of c, or STR_NONE */
+size_t str_rfind(str a, char c);      /* last index of c, or STR_NONE */
+size_t str_search(str a, str needle); /* first index of needle, or STR_NONE */
 
 /* Blanks and tabs (str_trim: also CR and LF) taken off both ends. */
 str str_trim(str a);

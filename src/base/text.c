@@ -60,8 +60,8 @@ void text_date(struct buf *out, int64_t unix_s)
     time_t at = (time_t)unix_s;
     if (!gmtime_r(&at, &t))
         return;
-    buf_printf(out, "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000", days + 3 * t.tm_wday, t.tm_mday,
-               months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    buf_printf(out, "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000", days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon,
+               t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
 void text_time(struct buf *out, int64_t unix_ms)

@@ -8,7 +8,7 @@ bool text_u64(str s, uint64_t *ret);
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms), NUL included. */
 bool text_utf8(str s);
-bool text_ascii(str s);                                /* no octet above 127 */
+bool text_ascii(str s); /* no octet above 127 */
 
 /* Seconds since 1970 as RFC 5322 date-time in UTC ("Sun, 22 Nov 2026 09:20:00 +0000") and as
  * RFC 3339 with milliseconds ("2026-11-22T09:20:00.123Z"). */

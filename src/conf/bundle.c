@@ -142,6 +142,21 @@ err conf_bundle_read(struct conf_bundle *b, const char *path)
     return e;
 }
 
+err conf_bundle_add(struct conf_bundle *b, str path)
+{
+    size_t cap = b->n; /* the array is copied once: few files come this way */
+    add_file(b, &cap, path);
+    return b->arena.e;
+}
+
+str conf_bundle_text(const struct conf_bundle *b, str path)
+{
+    for (size_t i = 1; i < b->n; i++)
+        if (str_eq(b->v[i].path, path) && !b->v[i].e)
+            return b->v[i].text;
+    return (str){NULL, 0};
+}
+
 err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir)
 {
     init(b);

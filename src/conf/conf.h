@@ -112,6 +112,7 @@ struct conf {
     size_t nlisteners, ndomains, naliases, nroutes;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */
+    str resolv_conf, hosts;   /* texts of the system's files; set by the owner */
     bool private_targets_now; /* private_targets with `auto` resolved; likewise: */
     bool dns_validate_now;
     struct arena arena;       /* (private) */
@@ -147,6 +148,10 @@ struct conf_bundle {
 err conf_bundle_read(struct conf_bundle *b, const char *path);
 /* A bundle of one file that is in memory already, e.g. for a test; `dir` stands for its folder. */
 err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir);
+/* One more file, by its whole path; one that cannot be read is kept with its error. Blocks. */
+err conf_bundle_add(struct conf_bundle *b, str path);
+/* The contents of a file by its whole path; p == NULL: not there, or not readable. */
+str conf_bundle_text(const struct conf_bundle *b, str path);
 void conf_bundle_free(struct conf_bundle *b);
 void conf_bundle_encode(struct buf *out, const struct conf_bundle *b); /* to hand it to a child */
 /* E_CORRUPT, E_NOMEM; everything is copied. */

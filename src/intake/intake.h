@@ -82,6 +82,10 @@ bool tx_body_ok(struct tx *t, struct reply *r);
  * resets afterwards, whatever the answer. */
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id) YIELDS;
 
+/* The beginning of a message of our own from the null sender: what `to` becomes by the configuration is in t->env.to.
+ * E_NOT_FOUND: there is no such recipient here. tx_reset ends it. */
+err tx_own(struct tx *t, struct conf *c, str to);
+
 /* A message made by ourselves (reports): header block and body as given, no checks, in the group of the caller, who
  * puts the group and then calls queue_accept. */
 err intake_own(struct spool_group *g, const struct envelope *env, struct body *b);

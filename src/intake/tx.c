@@ -102,6 +102,15 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
     return true;
 }
 
+err tx_own(struct tx *t, struct conf *c, str to)
+{
+    const struct want w = {0};
+    t->conf = c;
+    t->open = true;
+    t->env.client = S("local");
+    return expand_text(t, to, S(""), &w);
+}
+
 err intake_own(struct spool_group *g, const struct envelope *env, struct body *b)
 {
     return spool_group_message(g, env, b, 0);

@@ -29,6 +29,7 @@ enum envelope_flag {
     ENV_SUBMITTED = 1024,  /* came by authentication or local submission */
     ENV_TLS = 2048,        /* came over TLS */
     ENV_DELAY_TOLD = 4096, /* never set by intake */
+    ENV_DOUBLE = 8192,     /* a report about a report, to the postmaster: its failure ends there */
 };
 
 struct recipient {

@@ -1,0 +1,156 @@
+/*
+ * The data folder: made, locked and handed to the worker's user. Everything below it is reached from
+ * descriptors that are opened here, before privileges are dropped, because a folder above may be
+ * closed to that user.
+ */
+#include "app/app.h"
+#include "net/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_WAIT_S 10
+
+static err fail(struct buf *why, str dir, const char *what)
+{
+    int e = errno;
+    buf_printf(why, STR_FMT ": %s: %s", STR_ARG(dir), what, strerror(e));
+    return err_from_errno(e);
+}
+
+static int sub_folder(int at, const char *name, uid_t uid, gid_t gid)
+{
+    if (mkdirat(at, name, 0700) && errno != EEXIST)
+        return -1;
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && geteuid() == 0 && fchown(fd, uid, gid)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* An old server may still be draining: it holds the lock until its last child has ended. */
+static bool take_lock(int fd)
+{
+    for (int tenths = 0; flock(fd, LOCK_EX | LOCK_NB); tenths++) {
+        if (errno != EWOULDBLOCK || tenths == LOCK_WAIT_S * 10)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+    return true;
+}
+
+err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why)
+{
+    *f = (struct folders){-1, -1, -1, -1, -1};
+    char path[1024];
+    if (!str_to_c(c->data_dir, path, sizeof path)) {
+        buf_add_c(why, "data-dir: the path is too long");
+        return E_LIMIT;
+    }
+    if (mkdir(path, 0755) && errno != EEXIST)
+        return fail(why, c->data_dir, "cannot make the data folder");
+    f->data = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->data < 0)
+        return fail(why, c->data_dir, "cannot open the data folder");
+    f->lock = openat(f->data, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (f->lock < 0)
+        return fail(why, c->data_dir, "cannot open the file lock in it");
+    if (!take_lock(f->lock)) {
+        buf_printf(why, STR_FMT ": another server uses this data folder (its file lock is taken)",
+                   STR_ARG(c->data_dir));
+        return E_EXISTS;
+    }
+    if (geteuid() == 0 && fchown(f->data, uid, gid))
+        return fail(why, c->data_dir, "cannot give the data folder to the server's user");
+    f->spool = sub_folder(f->data, "spool", uid, gid);
+    f->mail = sub_folder(f->data, "mail", uid, gid);
+    f->history = sub_folder(f->data, "history", uid, gid);
+    if (f->spool < 0 || f->mail < 0 || f->history < 0)
+        return fail(why, c->data_dir, "cannot make the folders spool, mail and history in it");
+    return OK;
+}
+
+static err write_once(int dir, const char *name, str text)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? OK : err_from_errno(errno);
+    ssize_t n = write(fd, text.p, text.n);
+    int failed = n != (ssize_t)text.n || fsync(fd);
+    int e = errno;
+    close(fd);
+    if (failed)
+        unlinkat(dir, name, 0);
+    return failed ? err_from_errno(e) : OK;
+}
+
+static err make_pair(int dir, str hostname)
+{
+    if (faccessat(dir, "key.pem", F_OK, 0) == 0 && faccessat(dir, "cert.pem", F_OK, 0) == 0)
+        return OK;
+    struct buf cert, key;
+    buf_init(&cert, 65536);
+    buf_init(&key, 65536);
+    err e = tls_self_signed(hostname, &cert, &key);
+    if (!e) {
+        unlinkat(dir, "cert.pem", 0);
+        unlinkat(dir, "key.pem", 0);
+        e = write_once(dir, "key.pem", buf_str(&key));
+    }
+    if (!e)
+        e = write_once(dir, "cert.pem", buf_str(&cert));
+    if (key.p)
+        explicit_bzero(key.p, key.n);
+    buf_free(&cert);
+    buf_free(&key);
+    return e;
+}
+
+static err make_srs_secret(int dir)
+{
+    char text[65];
+    for (int i = 0; i < 64; i++)
+        text[i] = "0123456789abcdef"[rt_random_below(16)];
+    text[64] = '\n';
+    return write_once(dir, "srs.secret", (str){text, sizeof text});
+}
+
+void secret_path(const struct conf *c, const char *name, char *out, size_t size)
+{
+    snprintf(out, size, STR_FMT "/secrets/%s", STR_ARG(c->data_dir), name);
+}
+
+err bundle_complete(struct conf_bundle *b, const struct conf *c)
+{
+    static const char *const names[] = {"cert.pem", "key.pem", "srs.secret"};
+    char path[1200];
+    err e = conf_bundle_add(b, S("/etc/resolv.conf"));
+    if (!e)
+        e = conf_bundle_add(b, S("/etc/hosts"));
+    for (size_t i = 0; i < 3 && !e; i++) {
+        secret_path(c, names[i], path, sizeof path);
+        e = conf_bundle_add(b, str_c(path));
+    }
+    return e;
+}
+
+err secrets_make(const struct folders *f, const struct conf *c, struct buf *why)
+{
+    int dir = sub_folder(f->data, "secrets", geteuid(), getegid());
+    if (dir < 0)
+        return fail(why, c->data_dir, "cannot make the folder secrets in it");
+    err e = make_pair(dir, c->hostname);
+    if (!e)
+        e = make_srs_secret(dir);
+    if (e)
+        buf_printf(why, STR_FMT "/secrets: cannot write a first certificate or secret: %s", STR_ARG(c->data_dir),
+                   err_text(e));
+    close(dir);
+    return e;
+}

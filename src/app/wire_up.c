@@ -1,0 +1,45 @@
+/* All registrations between rooms: who is told of what. */
+#include "app/wiring.h"
+#include "intake/intake.h"
+#include "net/net.h"
+#include "send/send.h"
+
+#include <unistd.h>
+
+const struct queue_ops *world_queue_ops(void)
+{
+    static const struct queue_ops ops = {.site = send_site, .start = send_start, .report = send_report};
+    return &ops;
+}
+
+void world_wire_up(const struct conf_bundle *b)
+{
+    char path[512];
+    secret_path(world.conf, "srs.secret", path, sizeof path);
+    str file = world.conf->srs_secret_file.n ? world.conf->srs_secret_file : str_c(path);
+    intake_setup(&(struct intake){world.spool, world.queue, world_conf, str_trim(conf_bundle_text(b, file))});
+    send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail});
+}
+
+void world_serve(enum socket_kind kind, int fd)
+{
+    (void)kind;
+    close(fd);
+}
+
+void loop_follow(struct conf *c)
+{
+    struct dns_config d = {
+        .servers = c->dns_servers.v,
+        .nservers = c->dns_servers.n,
+        .validate = c->dns_validate_now,
+        .timeout = c->dns_timeout,
+        .resolv_conf = c->resolv_conf,
+        .hosts = c->hosts,
+    };
+    err e = dns_setup(&d);
+    if (e)
+        rt_log(EV_dns_failed, log_c(""), log_c("setup"), log_err(e));
+    if (rt_index() == 0 && world.running)
+        queue_reload(world.queue, c);
+}

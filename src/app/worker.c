@@ -1,0 +1,229 @@
+/*
+ * The worker: drops privileges, opens the spool, and builds the rooms on every loop. It follows the
+ * parent through the channel: a new generation, the order to drain, and its end.
+ */
+#include "app/app.h"
+#include "app/wiring.h"
+
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct world world;
+
+/* ---- generations ------------------------------------------------------------------------------------------ */
+
+static struct lock generation_lock;
+
+struct conf *world_conf(void)
+{
+    lock_take(&generation_lock);
+    struct conf *c = conf_ref(world.conf);
+    lock_drop(&generation_lock);
+    return c;
+}
+
+static void world_set_conf(struct conf *c)
+{
+    lock_take(&generation_lock);
+    struct conf *old = world.conf;
+    world.conf = c;
+    lock_drop(&generation_lock);
+    conf_drop(&old);
+}
+
+/* ---- privileges ----------------------------------------------------------------------------------------------- */
+
+static err drop_privileges(const struct worker_start *w)
+{
+    if (geteuid() != 0 || w->uid == 0)
+        return OK;
+    if (setgroups(0, NULL) || setresgid(w->gid, w->gid, w->gid) || setresuid(w->uid, w->uid, w->uid))
+        return E_DENIED;
+    return setuid(0) == 0 ? E_BUG : OK; /* there is no way back */
+}
+
+/* ---- the parent's messages ----------------------------------------------------------------------------------------
+ */
+
+struct loop_reload {
+    struct post post;
+    struct conf *conf;
+};
+
+static void reload_here(struct post *p)
+{
+    struct loop_reload *r = container_of(p, struct loop_reload, post);
+    loop_follow(r->conf);
+    conf_drop(&r->conf);
+    free(r);
+}
+
+/* What the system says about names, kept with the generation. */
+static void keep_system_files(struct conf *c, const struct conf_bundle *b)
+{
+    c->resolv_conf = arena_str(&c->arena, conf_bundle_text(b, S("/etc/resolv.conf")));
+    c->hosts = arena_str(&c->arena, conf_bundle_text(b, S("/etc/hosts")));
+}
+
+static void announce(struct conf *c)
+{
+    for (int i = 0; i < rt_nloops(); i++) {
+        struct loop_reload *r = calloc(1, sizeof *r);
+        if (!r)
+            continue;
+        *r = (struct loop_reload){{.run = reload_here}, conf_ref(c)};
+        rt_post(rt_loop(i), &r->post);
+    }
+}
+
+static err take_generation(int fd, uint64_t generation)
+{
+    struct conf_bundle bundle = {0};
+    struct conf_errors errors = {0};
+    struct conf *c = NULL;
+    struct buf bytes;
+    uint64_t size = 0;
+    size_t got = 0;
+    buf_init(&bytes, (size_t)1 << 28);
+    err e = rt_fs_real.size(fd, &size);
+    char *p = e ? NULL : buf_room(&bytes, size);
+    if (!e && p)
+        e = rt_fs_real.pread(fd, p, size, 0, &got);
+    bytes.n = got;
+    if (!e)
+        e = conf_bundle_decode(&bundle, buf_str(&bytes));
+    if (!e)
+        e = conf_load(&c, &bundle, &errors);
+    if (!e) {
+        c->generation = generation;
+        keep_system_files(c, &bundle);
+        e = ports_prepare(c, &bundle);
+    }
+    conf_errors_free(&errors);
+    conf_bundle_free(&bundle);
+    buf_free(&bytes);
+    if (e) {
+        conf_drop(&c);
+        return e;
+    }
+    ports_follow();
+    announce(c);
+    world_set_conf(c);
+    return OK;
+}
+
+static void take_sockets(const struct message *m, const int *fds)
+{
+    struct socket_set s = {.kind = m->kind, .at = m->at, .nfd = (int)m->nfd, .seen = true};
+    memcpy(s.title, m->title, sizeof s.title);
+    s.fd = calloc(m->nfd, sizeof *s.fd);
+    if (s.fd)
+        memcpy(s.fd, fds, m->nfd * sizeof *fds);
+    ports_add(&s);
+    free(s.fd);
+}
+
+static void follow_parent(void *arg)
+{
+    struct io io = IO_NONE;
+    (void)arg;
+    if (io_attach(&io, world.channel))
+        _exit(1);
+    for (;;) {
+        struct message m;
+        int fds[MESSAGE_FDS];
+        err e = channel_recv(world.channel, &m, fds);
+        if (e == E_AGAIN) {
+            io.readable = false;
+            if (io_wait_read(&io, RT_NEVER) == E_CANCELLED)
+                break;
+        } else if (e) { /* the parent is gone: nothing outlives it */
+            rt_log_flush();
+            _exit(1);
+        } else if (m.type == MSG_SOCKETS) {
+            take_sockets(&m, fds);
+        } else if (m.type == MSG_RELOAD) {
+            m.type = take_generation(fds[0], m.generation) ? MSG_READY : MSG_RELOADED;
+            m.nfd = 0;
+            close(fds[0]);
+            channel_send(world.channel, &m, NULL);
+        } else if (m.type == MSG_DRAIN) {
+            ports_stop();
+            queue_stop(world.queue);
+            rt_stop();
+        }
+    }
+}
+
+/* ---- start
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static void start_loop(void *arg, int index)
+{
+    (void)arg;
+    struct conf *c = world_conf();
+    loop_follow(c);
+    ports_start(index);
+    if (index == 0) {
+        queue_start(world.queue, world.spool, c);
+        world.running = true;
+        fiber_spawn(follow_parent, NULL, "parent");
+        channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
+    }
+    conf_drop(&c);
+}
+
+static err open_stores(const struct worker_start *w)
+{
+    const struct conf *c = world.conf;
+    err e = queue_new(&world.queue, world_queue_ops());
+    if (e)
+        return e;
+    struct spool_config sc = {
+        .dir = w->folders.spool,
+        .segment_size = (uint64_t)c->spool_segment_size,
+        .reserve = (uint64_t)c->spool_reserve,
+        .max_bytes = (uint64_t)c->spool_max_size,
+        .spare = 4,
+    };
+    return spool_open(&world.spool, &sc, queue_recovered, world.queue);
+}
+
+int worker_run(const struct worker_start *w)
+{
+    prctl(PR_SET_NAME, "postrider-work");
+    world.channel = w->channel;
+    world.folders = w->folders;
+    world.conf = conf_ref(w->conf);
+    for (size_t i = 0; i < w->sockets->n; i++)
+        ports_add(&w->sockets->v[i]);
+    keep_system_files(world.conf, w->bundle);
+    err e = tls_setup();
+    if (!e)
+        e = ports_prepare(world.conf, w->bundle);
+    if (!e)
+        e = drop_privileges(w);
+    if (!e)
+        e = open_stores(w);
+    if (e) {
+        rt_log(EV_bug, log_c("start of the worker"), log_err(e));
+        rt_log_flush();
+        return 1;
+    }
+    world_wire_up(w->bundle);
+    ports_begin();
+    world.started = rt_now_fresh();
+    struct rt_start s = {.nloops = w->sockets->nloops,
+                         .npool = 4 * w->sockets->nloops,
+                         .init = start_loop,
+                         .drain = world.conf->drain_time};
+    e = rt_run(&s);
+    queue_stop(world.queue);
+    spool_close(&world.spool);
+    rt_log(EV_stop, log_c("drained"));
+    rt_log_flush();
+    return e ? 1 : 0;
+}
