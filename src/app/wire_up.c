@@ -2,8 +2,10 @@
 #include "app/wiring.h"
 #include "intake/intake.h"
 #include "net/net.h"
+#include "priv/priv.h"
 #include "send/send.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 const struct queue_ops *world_queue_ops(void)
@@ -12,12 +14,26 @@ const struct queue_ops *world_queue_ops(void)
     return &ops;
 }
 
-void world_wire_up(const struct conf_bundle *b)
+err world_secrets(const struct conf *c, const struct conf_bundle *b)
 {
     char path[512];
-    secret_path(world.conf, "srs.secret", path, sizeof path);
-    str file = world.conf->srs_secret_file.n ? world.conf->srs_secret_file : str_c(path);
-    intake_setup(&(struct intake){world.spool, world.queue, world_conf, str_trim(conf_bundle_text(b, file))});
+    secret_path(c, "srs.secret", path, sizeof path);
+    str file = c->srs_secret_file.n ? c->srs_secret_file : str_c(path);
+    struct priv_login *v = calloc(c->nroutes + 1, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return E_NOMEM;
+    for (size_t i = 0; i < c->nroutes; i++)
+        if (c->routes[i].password.n)
+            v[n++] = (struct priv_login){c->routes[i].title, c->routes[i].password};
+    err e = priv_setup(&(struct priv_secrets){str_trim(conf_bundle_text(b, file)), v, n});
+    free(v);
+    return e;
+}
+
+void world_wire_up(void)
+{
+    intake_setup(&(struct intake){world.spool, world.queue, world_conf});
     send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail});
 }
 

@@ -100,7 +100,8 @@ static err take_generation(int fd, uint64_t generation)
     if (!e) {
         c->generation = generation;
         keep_system_files(c, &bundle);
-        e = ports_prepare(c, &bundle);
+        e = world_secrets(c, &bundle);
+        e = e ? e : ports_prepare(c, &bundle);
     }
     conf_errors_free(&errors);
     conf_bundle_free(&bundle);
@@ -203,6 +204,8 @@ int worker_run(const struct worker_start *w)
     keep_system_files(world.conf, w->bundle);
     err e = tls_setup();
     if (!e)
+        e = world_secrets(world.conf, w->bundle);
+    if (!e)
         e = ports_prepare(world.conf, w->bundle);
     if (!e)
         e = drop_privileges(w);
@@ -213,7 +216,7 @@ int worker_run(const struct worker_start *w)
         rt_log_flush();
         return 1;
     }
-    world_wire_up(w->bundle);
+    world_wire_up();
     ports_begin();
     world.started = rt_now_fresh();
     struct rt_start s = {.nloops = w->sockets->nloops,

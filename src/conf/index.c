@@ -235,7 +235,7 @@ static bool keep_files(struct conf *c, const struct conf_bundle *b)
     return true;
 }
 
-bool index_build(struct load *l)
+bool conf_index_build(struct load *l)
 {
     struct conf *c = l->c;
     struct conf_index *x = c->index = arena_new(&c->arena, struct conf_index);
@@ -257,7 +257,7 @@ bool index_build(struct load *l)
     return ok;
 }
 
-void index_free(struct conf_index *x)
+void conf_index_free(struct conf_index *x)
 {
     if (!x)
         return;

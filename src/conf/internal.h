@@ -147,9 +147,9 @@ void check_listeners(struct load *l);
 void check_domains(struct load *l);
 void check_aliases(struct load *l);
 void check_routes(struct load *l);
-bool index_build(struct load *l); /* false without memory; reports what is there twice */
+bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */
 void check_loops(struct load *l); /* by the index */
-void index_free(struct conf_index *x);
+void conf_index_free(struct conf_index *x);
 bool key_given(const struct conf *c, const struct key *k); /* a global key stands in the file */
 
 /* An empty `*s` becomes `def`; anything else must be a domain name (or, with `literal`, an address in brackets). */

@@ -334,7 +334,7 @@ static err load(struct conf **ret, const struct conf_bundle *b, struct conf_erro
         aliases_read(&l);
         if (!l.e.full)
             check(&l);
-        if (!l.e.full && index_build(&l))
+        if (!l.e.full && conf_index_build(&l))
             check_loops(&l);
     }
     errs_finish(&l.e, b);
@@ -373,7 +373,7 @@ void conf_drop(struct conf **c)
     *c = NULL;
     if (!x || __atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    index_free(x->index);
+    conf_index_free(x->index);
     arena_free(&x->arena);
     free(x);
 }

@@ -5,6 +5,7 @@
  */
 #include "base/codec.h"
 #include "base/text.h"
+#include "priv/priv.h"
 #include "send/internal.h"
 
 #include <stdarg.h>
@@ -203,13 +204,17 @@ static err log_in(struct peer *p)
         ip_from_sockaddr((struct sockaddr *)&p->conn.peer, sizeof p->conn.peer, &ip) && ip_class(&ip.ip) == IP_LOOPBACK;
     if (!p->secure && !near)
         return fail(p, E_TLS, "the password is only sent over TLS, which this server does not offer");
-    err e;
-    if (p->ehlo.auth & AUTH_PLAIN)
-        e = auth_plain(p, v->auth_user, v->password);
-    else if (p->ehlo.auth & AUTH_LOGIN)
-        e = auth_login(p, v->auth_user, v->password);
-    else
+    if (!(p->ehlo.auth & (AUTH_PLAIN | AUTH_LOGIN)))
         return fail(p, E_UNKNOWN, "the server offers neither AUTH PLAIN nor AUTH LOGIN");
+    struct buf password;
+    buf_init(&password, 1024);
+    err e = priv_password(v->title, &password);
+    if (!e)
+        e = p->ehlo.auth & AUTH_PLAIN ? auth_plain(p, v->auth_user, buf_str(&password))
+                                      : auth_login(p, v->auth_user, buf_str(&password));
+    if (password.p)
+        explicit_bzero(password.p, password.n);
+    buf_free(&password);
     if (e)
         return fail(p, e, "%s after AUTH", err_text(e));
     /* A refused password is a fault of the configuration: mail waits until it is mended. */
