@@ -30,7 +30,7 @@ static void sift(struct due *d, uint32_t i, struct msg *m, tick at)
     put(d, i, m, at);
 }
 
-bool due_reserve(struct due *d)
+bool wait_reserve(struct due *d)
 {
     if (d->n + d->reserved < d->cap) {
         d->reserved++;
@@ -51,7 +51,7 @@ bool due_reserve(struct due *d)
     return true;
 }
 
-tick due_when(const struct due *d, const struct msg *m) { return m->due ? d->at[m->due - 1] : TICK_NEVER; }
+tick wait_when(const struct due *d, const struct msg *m) { return m->due ? d->at[m->due - 1] : TICK_NEVER; }
 
 static void take_out(struct due *d, struct msg *m)
 {
@@ -63,7 +63,7 @@ static void take_out(struct due *d, struct msg *m)
         sift(d, i, d->m[d->n], d->at[d->n]);
 }
 
-void due_set(struct due *d, struct msg *m, tick at)
+void wait_set(struct due *d, struct msg *m, tick at)
 {
     if (at == TICK_NEVER) {
         if (m->due)
@@ -80,9 +80,9 @@ void due_set(struct due *d, struct msg *m, tick at)
     sift(d, i, m, at);
 }
 
-void due_unreserve(struct due *d, struct msg *m)
+void wait_unreserve(struct due *d, struct msg *m)
 {
-    due_set(d, m, TICK_NEVER);
+    wait_set(d, m, TICK_NEVER);
     d->reserved--;
     if (d->cap > 4096 && d->n + d->reserved < d->cap / 4) {
         uint32_t cap = d->cap / 2;
@@ -94,7 +94,7 @@ void due_unreserve(struct due *d, struct msg *m)
     }
 }
 
-void due_free(struct due *d)
+void wait_free(struct due *d)
 {
     free(d->at);
     free(d->m);

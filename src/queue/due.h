@@ -20,12 +20,12 @@ struct due {
     uint32_t n, cap, reserved; /* reserved: promised and not in use */
 };
 
-/* A place for one more message, so that due_set cannot fail; given back by due_unreserve. */
-bool due_reserve(struct due *d);
-void due_unreserve(struct due *d, struct msg *m);    /* m leaves the heap, too */
-void due_set(struct due *d, struct msg *m, tick at); /* TICK_NEVER: out of the heap */
-tick due_when(const struct due *d, const struct msg *m);
-static inline tick due_first(const struct due *d) { return d->n ? d->at[0] : TICK_NEVER; }
-void due_free(struct due *d);
+/* A place for one more message, so that wait_set cannot fail; given back by wait_unreserve. */
+bool wait_reserve(struct due *d);
+void wait_unreserve(struct due *d, struct msg *m);    /* m leaves the heap, too */
+void wait_set(struct due *d, struct msg *m, tick at); /* TICK_NEVER: out of the heap */
+tick wait_when(const struct due *d, const struct msg *m);
+static inline tick wait_first(const struct due *d) { return d->n ? d->at[0] : TICK_NEVER; }
+void wait_free(struct due *d);
 
 #endif

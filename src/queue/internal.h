@@ -10,7 +10,7 @@
 #define QUEUE_INTERNAL_H
 #include "base/map.h"
 #include "queue/due.h"
-#include "queue/index.h"
+#include "queue/ids.h"
 #include "queue/queue.h"
 #include "queue/texts.h"
 

@@ -67,7 +67,7 @@ bool queue_walk(struct queue *q, const struct queue_filter *f, uint64_t *cursor,
 {
     if (f->id && *cursor < f->id - 1)
         *cursor = f->id - 1;
-    for (struct msg *m; (m = index_next(&q->index, *cursor));) {
+    for (struct msg *m; (m = ids_next(&q->index, *cursor));) {
         if (f->id && m->id != f->id)
             return false;
         if (!budget)

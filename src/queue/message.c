@@ -239,7 +239,7 @@ static int by_site(const void *a, const void *b)
 
 static void count_oldest(struct queue *q)
 {
-    const struct msg *m = index_first(&q->index);
+    const struct msg *m = ids_first(&q->index);
     atomic_store_explicit(&q->n.oldest_ms, m ? ((int64_t)m->arrived + EPOCH_S) * 1000 : 0, memory_order_relaxed);
 }
 
@@ -284,10 +284,10 @@ static void find_sites(struct queue *q, struct msg *m)
 
 err msg_admit(struct queue *q, struct msg *m)
 {
-    if (!due_reserve(&q->due))
+    if (!wait_reserve(&q->due))
         return E_NOMEM;
-    if (!index_add(&q->index, m->id, m)) {
-        due_unreserve(&q->due, m);
+    if (!ids_add(&q->index, m->id, m)) {
+        wait_unreserve(&q->due, m);
         return E_NOMEM;
     }
     find_sites(q, m);
@@ -342,8 +342,8 @@ void msg_free(struct queue *q, struct msg *m)
         body_forget(q, m);
         extra_tidy(m);
     }
-    due_unreserve(&q->due, m);
-    index_remove(&q->index, m->id);
+    wait_unreserve(&q->due, m);
+    ids_remove(&q->index, m->id);
     cnt_add(&q->n.messages, -1);
     metric_add(M_queue_messages, -1);
     count_oldest(q);

@@ -85,7 +85,7 @@ uint32_t queue_act(struct queue *q, enum queue_action a, uint64_t id, uint32_t i
 {
     static action *const actions[] = {
         [QUEUE_FLUSH] = flush, [QUEUE_HOLD] = hold, [QUEUE_RELEASE] = release, [QUEUE_BOUNCE] = bounce};
-    struct msg *m = index_find(&q->index, id);
+    struct msg *m = ids_find(&q->index, id);
     if (!m)
         return 0;
     uint32_t n = a == QUEUE_REMOVE ? remove_all(q, m, index, who) : 0;

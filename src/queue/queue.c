@@ -180,7 +180,7 @@ static void reload_slice(struct post *p)
 {
     struct queue *q = container_of(p, struct queue, reload_post);
     struct msg *m = NULL;
-    for (int i = 0; i < SLICE && (m = index_next(&q->index, q->reload_at)); i++) {
+    for (int i = 0; i < SLICE && (m = ids_next(&q->index, q->reload_at)); i++) {
         q->reload_at = m->id;
         for (uint32_t k = 0; k < m->nto; k++)
             if (m->to[k].state <= R_HELD)
@@ -218,7 +218,7 @@ void queue_free(struct queue **queue)
     if (!q)
         return;
     *queue = NULL;
-    for (struct msg *m; (m = index_first(&q->index));)
+    for (struct msg *m; (m = ids_first(&q->index));)
         msg_free(q, m);
     for (struct msg *m; (m = recovered_pop(q));)
         msg_free_bare(m);
@@ -233,7 +233,7 @@ void queue_free(struct queue **queue)
     settle_free(q);
     sites_free(q);
     texts_free(&q->texts);
-    index_free(&q->index);
-    due_free(&q->due);
+    ids_free(&q->index);
+    wait_free(&q->due);
     free(q);
 }

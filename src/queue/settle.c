@@ -211,7 +211,7 @@ static void sched_again(struct queue *q)
     for (struct list *n; (n = list_pop_front(&all));) {
         struct sched *s = container_of(n, struct sched, link);
         for (uint32_t i = 0; i < s->n; i++) {
-            struct msg *m = index_find(&q->index, s->ids[i]);
+            struct msg *m = ids_find(&q->index, s->ids[i]);
             for (uint32_t k = 0; m && k < m->nto; k++)
                 if (m->to[k].state <= R_ACTIVE)
                     sched_add(q, &m->to[k], true);

@@ -6,30 +6,30 @@ static uint64_t scatter(uint64_t i) { return i * 0x9e3779b97f4a7c15u >> 1; }
 static void fill_and_empty(uint64_t (*id)(uint64_t), size_t n)
 {
     struct index x = {0};
-    assert_null(index_next(&x, 0));
-    assert_null(index_find(&x, 7));
+    assert_null(ids_next(&x, 0));
+    assert_null(ids_find(&x, 7));
     for (size_t i = 1; i <= n; i++)
-        assert_true(index_add(&x, id(i), (void *)i));
-    assert_false(index_add(&x, id(1), NULL));
+        assert_true(ids_add(&x, id(i), (void *)i));
+    assert_false(ids_add(&x, id(1), NULL));
     assert_int_equal(x.count, n);
     uint64_t last = 0;
     for (size_t k = 0; k < n; k++) {
-        size_t i = (size_t)index_next(&x, last);
+        size_t i = (size_t)ids_next(&x, last);
         assert_true(i >= 1 && i <= n && id(i) > last);
         last = id(i);
     }
-    assert_null(index_next(&x, last));
+    assert_null(ids_next(&x, last));
     for (size_t i = 1; i <= n; i += 2)
-        index_remove(&x, id(i));
+        ids_remove(&x, id(i));
     for (size_t i = 1; i <= n; i++)
-        assert_ptr_equal(index_find(&x, id(i)), i % 2 ? NULL : (void *)i);
+        assert_ptr_equal(ids_find(&x, id(i)), i % 2 ? NULL : (void *)i);
     for (size_t i = 1; i <= n; i += 2)
-        assert_true(index_add(&x, id(i), (void *)i));
+        assert_true(ids_add(&x, id(i), (void *)i));
     for (size_t i = n; i >= 1; i--)
-        index_remove(&x, id(i));
+        ids_remove(&x, id(i));
     assert_int_equal(x.count, 0);
     assert_int_equal(x.n, 0);
-    index_free(&x);
+    ids_free(&x);
 }
 
 static uint64_t rising(uint64_t i) { return i * 3; }
@@ -51,14 +51,14 @@ static void test_index_shrinks(void **state)
     (void)state;
     struct index x = {0};
     for (size_t i = 1; i <= 51000; i++)
-        assert_true(index_add(&x, i, (void *)i));
+        assert_true(ids_add(&x, i, (void *)i));
     assert_int_equal(x.n, 100);
     for (size_t i = 1; i <= 51000; i++)
         if (i % 100)
-            index_remove(&x, i);
+            ids_remove(&x, i);
     assert_int_equal(x.count, 510);
     assert_true(x.n <= 5);
-    index_free(&x);
+    ids_free(&x);
 }
 
 static void test_due(void **state)
@@ -69,30 +69,30 @@ static void test_due(void **state)
     struct due d = {0};
     for (int i = 0; i < N; i++) {
         m[i] = calloc(1, sizeof(struct msg));
-        assert_true(due_reserve(&d));
-        due_set(&d, m[i], (tick)(scatter((uint64_t)i + 1) % 100000));
+        assert_true(wait_reserve(&d));
+        wait_set(&d, m[i], (tick)(scatter((uint64_t)i + 1) % 100000));
     }
     for (int i = 0; i < N; i += 3)
-        due_set(&d, m[i], (tick)(scatter((uint64_t)i + 7) % 1000));
+        wait_set(&d, m[i], (tick)(scatter((uint64_t)i + 7) % 1000));
     for (int i = 1; i < N; i += 3)
-        due_set(&d, m[i], TICK_NEVER);
+        wait_set(&d, m[i], TICK_NEVER);
     tick last = 0;
     uint32_t left = d.n;
     for (; d.n; left--) {
-        tick t = due_first(&d);
+        tick t = wait_first(&d);
         assert_true(t >= last);
-        assert_int_equal(due_when(&d, d.m[0]), t);
+        assert_int_equal(wait_when(&d, d.m[0]), t);
         last = t;
-        due_set(&d, d.m[0], TICK_NEVER);
+        wait_set(&d, d.m[0], TICK_NEVER);
     }
     assert_int_equal(left, 0);
     assert_int_equal(d.reserved, N);
     for (int i = 0; i < N; i++) {
-        due_unreserve(&d, m[i]);
+        wait_unreserve(&d, m[i]);
         free(m[i]);
     }
     assert_int_equal(d.reserved, 0);
-    due_free(&d);
+    wait_free(&d);
 }
 
 static void test_texts(void **state)

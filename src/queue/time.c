@@ -45,8 +45,8 @@ tick retry_tick(struct queue *q, const struct msg *m, unsigned attempts, rt_time
 
 void msg_due(struct queue *q, struct msg *m, tick at)
 {
-    if (at < due_when(&q->due, m))
-        due_set(&q->due, m, at);
+    if (at < wait_when(&q->due, m))
+        wait_set(&q->due, m, at);
 }
 
 /* When the message must be looked at again; later than now. */
@@ -84,13 +84,13 @@ static void look(struct queue *q, struct msg *m)
         job_notice(q, m);
     job_try(q, m);
     msg_pump(q, m);
-    due_set(&q->due, m, next_look(q, m));
+    wait_set(&q->due, m, next_look(q, m));
 }
 
 void queue_arm(struct queue *q)
 {
     rt_time at = q->retry_at;
-    tick first = due_first(&q->due);
+    tick first = wait_first(&q->due);
     if (first != TICK_NEVER && tick_time(q, first) < at)
         at = tick_time(q, first);
     struct heap_node *n = heap_min(&q->site_timers);
@@ -110,7 +110,7 @@ void queue_timer(struct timer *t)
     struct queue *q = container_of(t, struct queue, timer);
     q->armed = RT_NEVER;
     tick now = tick_now(q);
-    for (int i = 0; i < SLICE && due_first(&q->due) <= now; i++)
+    for (int i = 0; i < SLICE && wait_first(&q->due) <= now; i++)
         look(q, q->due.m[0]);
     for (struct heap_node *n; (n = heap_min(&q->site_timers)) && n->key <= rt_now();) {
         heap_remove(&q->site_timers, n);

@@ -1,5 +1,5 @@
 /* The ordered index of message ids. */
-#include "queue/index.h"
+#include "queue/ids.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@ struct slot {
     uint64_t id;
     void *what;
 };
-struct index_chunk {
+struct ids_chunk {
     uint32_t n;
     struct slot v[SLOTS];
 };
@@ -30,7 +30,7 @@ static size_t chunk_of(const struct index *x, uint64_t id)
 }
 
 /* The first slot with an id at or above id; c->n when there is none. */
-static uint32_t slot_of(const struct index_chunk *c, uint64_t id)
+static uint32_t slot_of(const struct ids_chunk *c, uint64_t id)
 {
     uint32_t lo = 0, hi = c->n;
     while (lo < hi) {
@@ -43,17 +43,17 @@ static uint32_t slot_of(const struct index_chunk *c, uint64_t id)
     return lo;
 }
 
-static struct index_chunk *chunk_new(struct index *x, size_t at)
+static struct ids_chunk *chunk_new(struct index *x, size_t at)
 {
     if (x->n == x->cap) {
         size_t cap = x->cap ? x->cap * 2 : 16;
-        struct index_chunk **v = realloc(x->v, cap * sizeof *v);
+        struct ids_chunk **v = realloc(x->v, cap * sizeof *v);
         if (!v)
             return NULL;
         x->v = v;
         x->cap = cap;
     }
-    struct index_chunk *c = malloc(sizeof *c);
+    struct ids_chunk *c = malloc(sizeof *c);
     if (!c)
         return NULL;
     c->n = 0;
@@ -66,7 +66,7 @@ static struct index_chunk *chunk_new(struct index *x, size_t at)
 /* Makes room in the full chunk `at`; the half above moves into a chunk of its own. */
 static bool split(struct index *x, size_t at)
 {
-    struct index_chunk *c = x->v[at], *up = chunk_new(x, at + 1);
+    struct ids_chunk *c = x->v[at], *up = chunk_new(x, at + 1);
     if (!up)
         return false;
     up->n = c->n / 2;
@@ -75,10 +75,10 @@ static bool split(struct index *x, size_t at)
     return true;
 }
 
-bool index_add(struct index *x, uint64_t id, void *what)
+bool ids_add(struct index *x, uint64_t id, void *what)
 {
     size_t at = chunk_of(x, id);
-    struct index_chunk *c = x->n ? x->v[at] : NULL;
+    struct ids_chunk *c = x->n ? x->v[at] : NULL;
     if (!c || (at + 1 == x->n && c->n == SLOTS && c->v[c->n - 1].id < id)) {
         if (!(c = chunk_new(x, x->n)))
             return false;
@@ -103,12 +103,12 @@ static struct slot *find(const struct index *x, uint64_t id, size_t *ret_chunk)
     if (!x->n)
         return NULL;
     *ret_chunk = chunk_of(x, id);
-    struct index_chunk *c = x->v[*ret_chunk];
+    struct ids_chunk *c = x->v[*ret_chunk];
     uint32_t i = slot_of(c, id);
     return i < c->n && c->v[i].id == id ? &c->v[i] : NULL;
 }
 
-void *index_find(const struct index *x, uint64_t id)
+void *ids_find(const struct index *x, uint64_t id)
 {
     size_t at;
     struct slot *s = find(x, id, &at);
@@ -127,7 +127,7 @@ static void join(struct index *x, size_t at)
 {
     if (at + 1 >= x->n)
         return;
-    struct index_chunk *c = x->v[at], *up = x->v[at + 1];
+    struct ids_chunk *c = x->v[at], *up = x->v[at + 1];
     if (c->n + up->n > SLOTS / 2)
         return;
     memcpy(c->v + c->n, up->v, up->n * sizeof *c->v);
@@ -135,13 +135,13 @@ static void join(struct index *x, size_t at)
     chunk_drop(x, at + 1);
 }
 
-void index_remove(struct index *x, uint64_t id)
+void ids_remove(struct index *x, uint64_t id)
 {
     size_t at;
     struct slot *s = find(x, id, &at);
     if (!s)
         return;
-    struct index_chunk *c = x->v[at];
+    struct ids_chunk *c = x->v[at];
     uint32_t i = (uint32_t)(s - c->v);
     memmove(c->v + i, c->v + i + 1, (c->n - i - 1) * sizeof *c->v);
     c->n--;
@@ -155,7 +155,7 @@ void index_remove(struct index *x, uint64_t id)
         join(x, at - 1);
 }
 
-void *index_next(const struct index *x, uint64_t after)
+void *ids_next(const struct index *x, uint64_t after)
 {
     if (!x->n || after == UINT64_MAX)
         return NULL;
@@ -166,9 +166,9 @@ void *index_next(const struct index *x, uint64_t after)
     return at + 1 < x->n ? x->v[at + 1]->v[0].what : NULL;
 }
 
-void *index_first(const struct index *x) { return x->n ? x->v[0]->v[0].what : NULL; }
+void *ids_first(const struct index *x) { return x->n ? x->v[0]->v[0].what : NULL; }
 
-void index_free(struct index *x)
+void ids_free(struct index *x)
 {
     for (size_t i = 0; i < x->n; i++)
         free(x->v[i]);

@@ -8,20 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct index_chunk;
+struct ids_chunk;
 struct index {
-    struct index_chunk **v; /* in order, none of them empty */
+    struct ids_chunk **v; /* in order, none of them empty */
     size_t n, cap;
     uint64_t count;
 };
 
 /* False without memory, or when the id is there already. */
-bool index_add(struct index *x, uint64_t id, void *what);
-void *index_find(const struct index *x, uint64_t id);
-void index_remove(struct index *x, uint64_t id);
+bool ids_add(struct index *x, uint64_t id, void *what);
+void *ids_find(const struct index *x, uint64_t id);
+void ids_remove(struct index *x, uint64_t id);
 /* The first entry with an id above `after`; NULL: none. */
-void *index_next(const struct index *x, uint64_t after);
-void *index_first(const struct index *x); /* NULL: empty */
-void index_free(struct index *x);
+void *ids_next(const struct index *x, uint64_t after);
+void *ids_first(const struct index *x); /* NULL: empty */
+void ids_free(struct index *x);
 
 #endif
