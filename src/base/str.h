@@ -34,7 +34,7 @@ static inline str str_sub(str a, size_t from, size_t to)
         to = a.n;
     if (from > to)
         from = to;
-    return (str){a.p + from, to - from};
+    return (str){from ? a.p + from : a.p, to - from}; /* NULL + 0 is undefined in C */
 }
 static inline str str_skip(str a, size_t n) { return str_sub(a, n, a.n); }
 

@@ -92,7 +92,9 @@ static bool domain(str *s, struct buf *out)
     size_t end = str_find(*s, ']');
     if (end == STR_NONE)
         return false;
-    buf_add(out, str_sub(*s, 0, end + 1));
+    for (size_t i = 0; i <= end; i++)
+        if ((unsigned char)s->p[i] > 32 && s->p[i] != 127)
+            buf_add_char(out, s->p[i]);
     *s = str_skip(*s, end + 1);
     return skip_cfws(s);
 }

@@ -5,6 +5,7 @@
  *
  * The CRLF behind a body line is held back, because it belongs to the delimiter if one follows.
  */
+#include "wire/head.h"
 #include "wire/mime.h"
 #include "wire/mime_internal.h"
 
@@ -39,7 +40,9 @@ void mime_rewind(struct mime *m)
     m->top = true;
     m->depth = m->next = m->part = 0;
     m->line_n = 0;
-    m->middle = m->crlf = false;
+    m->middle = m->crlf = m->broken = m->inner = false;
+    m->nested = 0;
+    m->column = m->quad_n = m->b64_column = 0;
     m->e = OK;
 }
 
@@ -119,7 +122,7 @@ static err push(struct mime *m, str boundary, bool digest)
 }
 
 /* The header block of an entity is complete: what follows it? */
-static err head_end(struct mime *m, bool empty_line)
+static err head_end(struct mime *m, enum head_end how)
 {
     struct entity e;
     if (m->next == MIME_PARTS_MAX)
@@ -133,12 +136,14 @@ static err head_end(struct mime *m, bool empty_line)
         m->text[m->part] = e.text;
         if (e.head_8bit)
             m->has[m->part] |= HEAD_8BIT;
+        if (m->broken)
+            m->has[m->part] |= HEAD_BROKEN;
     }
     m->fix = m->out ? mime_fix_of(m, m->part) : FIX_NONE;
     if (m->out)
-        mime_write_head(m, buf_str(&m->head), &e, empty_line);
+        mime_write_head(m, buf_str(&m->head), &e, how);
     buf_clear(&m->head);
-    m->top = m->inner = false;
+    m->top = m->inner = m->broken = false;
     m->crlf = m->middle = false;
     m->column = m->quad_n = m->b64_column = 0;
     m->state = IN_LEAF;
@@ -172,7 +177,7 @@ static bool delimits(const struct level *l, str line, bool *ret_close)
 static err delimiter(struct mime *m, unsigned at, bool close, str line, bool eol)
 {
     if (m->state == IN_HEAD) {
-        err e = head_end(m, false);
+        err e = head_end(m, END_CUT);
         if (e)
             return e;
     }
@@ -195,20 +200,48 @@ static err delimiter(struct mime *m, unsigned at, bool close, str line, bool eol
     return OK;
 }
 
+/* A field, or the continuation of one? What breaks lines inside is noted: nothing can be put into such a header. */
+static bool head_line(struct mime *m, str line)
+{
+    struct head_field f;
+    if (str_find(line, '\n') != STR_NONE || str_find(line, '\r') != STR_NONE)
+        m->broken = true;
+    return (m->head.n && ascii_wsp(line.p[0])) || head_next(&line, &f);
+}
+
+/* True when the line was a delimiter and is done with. */
+static bool took_delimiter(struct mime *m, str line, bool eol)
+{
+    bool close;
+    if (!str_starts(line, S("--")))
+        return false;
+    for (unsigned i = m->depth; i-- > 0;)
+        if (delimits(&m->levels[i], line, &close)) {
+            m->middle = false;
+            delimiter(m, i, close, line, eol);
+            return true;
+        }
+    return false;
+}
+
 /* A whole line, or a piece of a long one. `eol`: a CRLF follows. */
 static err piece(struct mime *m, str text, bool eol)
 {
-    bool bol = !m->middle, close;
+    bool bol = !m->middle;
     m->middle = !eol;
-    if (bol && m->depth && str_starts(text, S("--")))
-        for (unsigned i = m->depth; i-- > 0;)
-            if (delimits(&m->levels[i], text, &close)) {
-                m->middle = false;
-                return delimiter(m, i, close, text, eol);
-            }
+    if (bol && took_delimiter(m, text, eol))
+        return m->e;
+    if (m->state == IN_HEAD && bol && eol && text.n == 0)
+        return head_end(m, END_EMPTY_LINE);
+    /* A line that is no field ends the header too, and belongs to the body (as wire/head has it). */
+    while (m->state == IN_HEAD && bol && !head_line(m, text)) {
+        if (head_end(m, END_BODY))
+            return m->e;
+        m->middle = !eol;
+        if (took_delimiter(m, text, eol))
+            return m->e;
+    }
     if (m->state == IN_HEAD) {
-        if (bol && eol && text.n == 0)
-            return head_end(m, true);
         buf_add(&m->head, text);
         if (eol)
             buf_add(&m->head, S("\r\n"));
@@ -249,7 +282,7 @@ static err finish(struct mime *m)
         piece(m, (str){m->line, m->line_n}, false);
     m->line_n = 0;
     if (!m->e && m->state == IN_HEAD)
-        head_end(m, false);
+        head_end(m, END_CUT);
     if (m->e)
         return m->e;
     body_crlf(m);
@@ -274,7 +307,7 @@ err mime_scan_end(struct mime *m, struct mime_info *ret)
         info.body_8bit |= (m->has[i] & HAS_8BIT) != 0;
         info.binary |= (m->has[i] & HAS_BINARY) != 0;
         info.long_line |= (m->has[i] & HAS_LONG) != 0;
-        info.bad |= mime_fix_of(m, i) == FIX_IMPOSSIBLE;
+        info.bad |= m->has[i] & HEAD_BROKEN || mime_fix_of(m, i) == FIX_IMPOSSIBLE;
     }
     info.bad |= e != OK;
     info.parts = m->next;

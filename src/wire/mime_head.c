@@ -160,7 +160,7 @@ enum mime_fix mime_fix_of(const struct mime *m, unsigned part)
     return m->text[part] && !(has & HAS_BINARY) ? FIX_QP : FIX_BASE64;
 }
 
-void mime_write_head(struct mime *m, str head, const struct entity *e, bool empty_line)
+void mime_write_head(struct mime *m, str head, const struct entity *e, enum head_end how)
 {
     struct head_field f;
     struct buf *out = m->out;
@@ -183,7 +183,9 @@ void mime_write_head(struct mime *m, str head, const struct entity *e, bool empt
         buf_add(out, m->fix == FIX_QP ? S("Content-Transfer-Encoding: quoted-printable\r\n")
                                       : S("Content-Transfer-Encoding: base64\r\n"));
     }
-    buf_add(out, rest); /* lines that are no fields stay where they were */
-    if (empty_line)
+    buf_add(out, rest);
+    /* A body that begins without an empty line is kept apart from the header, unless it stays as it is. */
+    bool changes = encode || e->kind == KIND_MULTIPART || e->kind == KIND_MESSAGE;
+    if (how == END_EMPTY_LINE || (how == END_BODY && changes))
         buf_add(out, S("\r\n"));
 }

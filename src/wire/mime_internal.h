@@ -17,7 +17,7 @@ enum mime_kind {
     KIND_FIXED    /* may not be encoded: message/partial and the like, a broken multipart */
 };
 enum mime_cte { CTE_NONE, CTE_7BIT, CTE_8BIT, CTE_BINARY, CTE_QP, CTE_BASE64, CTE_OTHER };
-enum mime_has { HAS_8BIT = 1, HAS_BINARY = 2, HAS_LONG = 4, HEAD_8BIT = 8 };
+enum mime_has { HAS_8BIT = 1, HAS_BINARY = 2, HAS_LONG = 4, HEAD_8BIT = 8, HEAD_BROKEN = 16 };
 
 /* What is done to the body of a part. */
 enum mime_fix {
@@ -28,6 +28,9 @@ enum mime_fix {
     FIX_BASE64_AGAIN,
     FIX_IMPOSSIBLE
 };
+
+/* How a header block ended: with its empty line; by a line that is no field; by a delimiter or with the message. */
+enum head_end { END_EMPTY_LINE, END_BODY, END_CUT };
 
 struct level {
     char boundary[BOUNDARY_MAX];
@@ -53,8 +56,9 @@ struct mime {
     unsigned depth;
     unsigned nested; /* messages inside messages since the last delimiter */
     enum mime_state state;
-    bool top;   /* the header is that of the message itself */
-    bool inner; /* ... of a message/rfc822 */
+    bool top;    /* the header is that of the message itself */
+    bool inner;  /* ... of a message/rfc822 */
+    bool broken; /* ... has a CR or LF alone */
     struct buf head;
     /* by number of part, in order of their headers */
     uint8_t has[MIME_PARTS_MAX], kind[MIME_PARTS_MAX], cte[MIME_PARTS_MAX];
@@ -80,7 +84,7 @@ void mime_rewind(struct mime *m);
 /* mime_head.c */
 void mime_read_head(str head, bool in_digest, struct entity *ret);
 enum mime_fix mime_fix_of(const struct mime *m, unsigned part);
-void mime_write_head(struct mime *m, str head, const struct entity *e, bool empty_line);
+void mime_write_head(struct mime *m, str head, const struct entity *e, enum head_end how);
 
 /* mime_enc.c: the body of a leaf in the second pass. */
 void mime_leaf_text(struct mime *m, str text, bool eol);

@@ -92,7 +92,13 @@ static const struct {
     /* encoded already, but badly */
     {IN("MIME-Version: 1.0\r\n" QP "\r\na=3D\xe9 =\r\n"), IN("MIME-Version: 1.0\r\n" QP "\r\na=3D=E9 =\r\n")},
     {IN("MIME-Version: 1.0\r\n" B64 "\r\nYW\xe9Jj\r\n"), IN("MIME-Version: 1.0\r\n" B64 "\r\nYWJj\r\n")},
+    /* a body without an empty line before it */
+    {IN("A: b\r\nno field \xe9\r\n"),
+     IN("A: b\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=unknown-8bit\r\n" QP "\r\nno field =E9\r\n")},
+    {IN("A: b\r\nno field\r\nX: y\r\n"), IN("A: b\r\nno field\r\nX: y\r\n")},
     /* cannot be */
+    {IN("A: b\nX\r\n\r\n\xe9\r\n"), {NULL, 0}},
     {IN("Content-Type: message/partial\r\n\r\n\xe9\r\n"), {NULL, 0}},
     {IN("Content-Type: multipart/mixed\r\n\r\n\xe9\r\n"), {NULL, 0}},
     {IN("Content-Transfer-Encoding: x-uue\r\n\r\n\xe9\r\n"), {NULL, 0}},
@@ -156,6 +162,7 @@ static void limits(void **state)
     run(buf_str(&b), 1000, &e);
     assert_int_equal(e, E_LIMIT);
     memset(big, 'x', sizeof big);
+    memcpy(big, "X: ", 3);
     run((str){big, sizeof big}, 1000, &e);
     assert_int_equal(e, E_LIMIT);
 }

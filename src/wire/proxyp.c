@@ -45,13 +45,16 @@ static enum proxyp_result parse1(str in, struct proxyp *p)
     size_t n = in.n < head.n ? in.n : head.n;
     if (!str_eq(str_sub(in, 0, n), str_sub(head, 0, n)))
         return PROXYP_BAD;
-    size_t end = str_search(str_sub(in, 0, PROXYP_V1_MAX), S("\r\n"));
-    if (end == STR_NONE) {
-        /* any other LF or CR can only be wrong */
-        size_t cr = str_find(str_sub(in, 0, PROXYP_V1_MAX), '\r');
-        bool broken = str_find(in, '\n') != STR_NONE || (cr != STR_NONE && cr + 1 < in.n);
-        return in.n >= PROXYP_V1_MAX || broken ? PROXYP_BAD : PROXYP_MORE;
-    }
+    /* the first CR must be the end: whatever stands behind it, an LF before it or one alone is wrong */
+    str line = str_sub(in, 0, PROXYP_V1_MAX - 1);
+    size_t end = str_find(line, '\r');
+    line = str_sub(line, 0, end == STR_NONE ? line.n : end);
+    if (str_find(line, '\n') != STR_NONE || (end == STR_NONE && in.n >= PROXYP_V1_MAX))
+        return PROXYP_BAD;
+    if (end == STR_NONE || end + 1 == in.n)
+        return PROXYP_MORE;
+    if (in.p[end + 1] != '\n')
+        return PROXYP_BAD;
     p->used = end + 2;
     return line1(str_sub(in, head.n, end), p) ? PROXYP_OK : PROXYP_BAD;
 }

@@ -31,6 +31,8 @@ static const struct {
     {IN("PROXY TCP4 ::1 ::1 1 25\r\n"), PROXYP_BAD, 0, 0},
     {IN("PROXY TCP6 1.2.3.4 1.2.3.4 1 25\r\n"), PROXYP_BAD, 0, 0},
     {IN("PROXY UDP4 1.2.3.4 1.2.3.4 1 25\r\n"), PROXYP_BAD, 0, 0},
+    {IN("PROXY UNKNOWN a\rb\r\n"), PROXYP_BAD, 0, 0},
+    {IN("PROXY UNKNOWN a\nb\r\n"), PROXYP_BAD, 0, 0},
     {IN("PROXY UNKNOWNX\r\n"), PROXYP_BAD, 0, 0},
     {IN("EHLO x\r\n"), PROXYP_BAD, 0, 0},
     {IN("proxy TCP4 1.2.3.4 1.2.3.4 1 25\r\n"), PROXYP_BAD, 0, 0},
