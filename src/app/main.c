@@ -1,12 +1,22 @@
 /* postrider: one program, several names and commands. What each command does is in its room. */
 #include "app/app.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 
+static int serve(int argc, char **argv)
+{
+    const char *file = cli_config_file(&argc, argv);
+    if (!file || argc > 1) {
+        fprintf(stderr, "usage: postrider serve -c FILE\n");
+        return 64;
+    }
+    return app_serve(file);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 4 && str_eq(str_c(argv[1]), S("serve")) && str_eq(str_c(argv[2]), S("-c")))
-        return app_serve(argv[3]);
-    fprintf(stderr, "usage: postrider serve -c FILE\n");
-    return 64;
+    static const struct cli_command own[] = {
+        {"serve", serve, "-c FILE", "run the server in the foreground, log to stderr"}};
+    return cli_main(argc, argv, own, sizeof own / sizeof *own);
 }

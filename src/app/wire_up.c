@@ -1,11 +1,13 @@
 /* All registrations between rooms: who is told of what. */
 #include "app/wiring.h"
+#include "ctl/ctl.h"
 #include "intake/intake.h"
 #include "net/net.h"
 #include "priv/priv.h"
 #include "send/send.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const struct queue_ops *world_queue_ops(void)
@@ -39,8 +41,14 @@ void world_wire_up(void)
 
 void world_serve(enum socket_kind kind, int fd)
 {
-    (void)kind;
-    close(fd);
+    static struct ctl rooms;
+    struct stat st;
+    rooms =
+        (struct ctl){.queue = world.queue, .spool = world.spool, .conf = world_conf, .started_ms = world.started_ms};
+    rooms.owner = fstat(world.folders.data, &st) ? geteuid() : st.st_uid;
+    err e = kind == SOCKET_CONTROL ? ctl_serve(&rooms, fd) : ctl_metrics_serve(&rooms, fd);
+    if (e)
+        rt_log(EV_accept_failed, log_c(kind == SOCKET_CONTROL ? "control" : "metrics"), log_err(e));
 }
 
 void loop_follow(struct conf *c)

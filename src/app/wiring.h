@@ -11,8 +11,8 @@ struct world {
     struct queue *queue;
     struct folders folders;
     int channel;
-    bool running; /* the queue has been started */
-    rt_time started;
+    bool running;       /* the queue has been started */
+    int64_t started_ms; /* wall clock */
 };
 extern struct world world;
 

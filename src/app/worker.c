@@ -218,7 +218,7 @@ int worker_run(const struct worker_start *w)
     }
     world_wire_up();
     ports_begin();
-    world.started = rt_now_fresh();
+    world.started_ms = rt_wall_ms();
     struct rt_start s = {.nloops = w->sockets->nloops,
                          .npool = 4 * w->sockets->nloops,
                          .init = start_loop,
