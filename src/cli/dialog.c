@@ -32,7 +32,7 @@ static void show(struct dialog *d, const char *mark, str line)
     fflush(stdout);
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------------------ */
+/* ---- reading and writing ---- */
 
 static bool wait_for(struct dialog *d, short events)
 {
@@ -129,8 +129,7 @@ static int refused(struct dialog *d, const char *about, str what, const struct r
     return str_starts(str_c(r->esc), S("5.1.")) ? EX_NOUSER : r->code == 552 ? EX_DATAERR : EX_UNAVAILABLE;
 }
 
-/* ---- the steps -----------------------------------------------------------------------------------------------------
- */
+/* ---- the steps ---- */
 
 static int hello(struct dialog *d, str helo, struct ehlo *e)
 {

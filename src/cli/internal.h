@@ -11,7 +11,7 @@
 #include <sysexits.h>
 #include <time.h>
 
-/* ---- shared (main.c) -------------------------------------------------------------------------------- */
+/* ---- shared (main.c) ---- */
 
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "NAME: text" on stderr */
 extern const char *cli_name;                                                          /* what messages begin with */
@@ -25,7 +25,7 @@ err cli_write_all(int fd, str s);
 /* A unix stream socket connected to `path`; -1 and errno. */
 int cli_connect_unix(str path);
 
-/* ---- control.c: the client's side of the control socket ------------------------------------------------ */
+/* ---- control.c: the client's side of the control socket ---- */
 
 struct control {
     int fd;
@@ -47,7 +47,7 @@ int cli_send(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_sendmail(int argc, char **argv);
 
-/* ---- aliases.c: /etc/aliases ----------------------------------------------------------------------------- */
+/* ---- aliases.c: /etc/aliases ---- */
 
 struct aliases {
     struct alias_line {
@@ -70,7 +70,7 @@ bool name_list_add(struct arena *a, struct name_list *l,
  */
 bool aliases_expand(struct arena *a, const struct aliases *all, str name, struct name_list *out, struct buf *why);
 
-/* ---- mail.c: what sendmail does to a message -------------------------------------------------------------- */
+/* ---- mail.c: what sendmail does to a message ---- */
 
 struct mail_rules {
     str origin;                  /* completes bare names */
@@ -89,7 +89,7 @@ str mail_address(struct arena *a, str spec, const struct mail_rules *r);
 /* "Full Name <address>", quoted or encoded as needed (RFC 5322 3.4, RFC 2047). */
 void mail_from_value(struct buf *out, str full_name, str address);
 
-/* ---- dialog.c: SMTP as a client ------------------------------------------------------------------------------ */
+/* ---- dialog.c: SMTP as a client ---- */
 
 struct mail {
     str sender;

@@ -9,7 +9,7 @@
 
 static const size_t value_max = 1 << 20;
 
-/* ---- text ------------------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 /* Up to a line of one dot, which ends a message on a terminal and in pipes of old. */
 static str before_dot(str in)
@@ -38,7 +38,7 @@ void mail_text(struct buf *out, str in, bool dot)
     data_text_end(&t, out);
 }
 
-/* ---- recipients --------------------------------------------------------------------------------------------- */
+/* ---- recipients ---- */
 
 static const str plain[] = {S_INIT("To"), S_INIT("Cc"), S_INIT("Bcc")};
 static const str resent[] = {S_INIT("Resent-To"), S_INIT("Resent-Cc"), S_INIT("Resent-Bcc")};
@@ -78,7 +78,7 @@ bool mail_recipients(struct arena *a, str message, struct name_list *out, struct
     return true;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------------------ */
+/* ---- addresses ---- */
 
 static str map_address(const struct conf_list *map, str address)
 {
@@ -143,8 +143,7 @@ void mail_from_value(struct buf *out, str name, str address)
     buf_printf(out, "<" STR_FMT ">", STR_ARG(address));
 }
 
-/* ---- the header block ---------------------------------------------------------------------------------------------
- */
+/* ---- the header block ---- */
 
 static const str dropped[] = {S_INIT("Bcc"), S_INIT("Resent-Bcc"), S_INIT("Return-Path"), S_INIT("Content-Length")};
 static const str with_addresses[] = {S_INIT("From"),

@@ -113,7 +113,7 @@ const char *cli_config_file(int *argc, char **argv)
     return file;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------ */
+/* ---- commands ---- */
 
 static int remote(int argc, char **argv)
 {

@@ -34,7 +34,7 @@ struct submission {
     str sender; /* before the map */
 };
 
-/* ---- options ------------------------------------------------------------------------------------------------ */
+/* ---- options ---- */
 
 static bool word_in(const char *text, const char *const *v)
 {
@@ -150,7 +150,7 @@ static int parse(struct options *o, int argc, char **argv)
     return 0;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static str unbracket(str s)
 {
@@ -235,7 +235,7 @@ static void who_am_i(struct submission *s)
     s->rules.from = arena_str(&s->arena, buf_str(&value));
 }
 
-/* ---- submission ------------------------------------------------------------------------------------------------- */
+/* ---- submission ---- */
 
 static int no_server(const struct submission *s, const char *why)
 {
@@ -388,8 +388,7 @@ static int submit(struct submission *s, int argc, char **argv)
     return status;
 }
 
-/* ---- -bs ------------------------------------------------------------------------------------------------------------
- */
+/* ---- -bs ---- */
 
 static bool copy(int from, int to)
 {

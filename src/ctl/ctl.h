@@ -16,7 +16,7 @@
 #include "queue/queue.h"
 #include "spool/spool.h"
 
-/* ---- the server's side ---------------------------------------------------------------------------- */
+/* ---- the server's side ---- */
 
 struct history;
 struct ctl { /* must outlive the loops */
@@ -27,12 +27,17 @@ struct ctl { /* must outlive the loops */
     uid_t owner;                /* of the data folder: may do all, as root and the server's own user */
     int64_t started_ms;         /* wall clock */
 };
-/* On loop 0: accepts control connections on a listening unix socket (taken over) until its fiber is cancelled. */
-err ctl_serve(const struct ctl *rooms, int listen_fd);
-/* On loop 0: answers GET /metrics on a listening socket (taken over) in the Prometheus text format. */
-err ctl_metrics_serve(const struct ctl *rooms, int listen_fd);
+/* On loop 0: accepts control connections on a listening unix socket (taken over) until the fiber is cancelled. E_NOMEM
+ * and the like when it could not begin. */
+err ctl_serve(const struct ctl *rooms, int listen_fd) YIELDS;
+/* On any loop: answers GET /metrics on a listening socket (taken over) in the Prometheus text format, likewise. */
+err ctl_metrics_serve(const struct ctl *rooms, int listen_fd) YIELDS;
 
-/* ---- both sides: pure ------------------------------------------------------------------------------- */
+/* `why` without a server: from the history's folder (relative to dirfd) alone. `what` is an id or an address, of which
+ * at most `limit` messages are told (0: a few). E_SYNTAX: it is neither; E_NOT_FOUND: nothing is known. */
+err ctl_why_offline(struct buf *out, int dirfd, const char *folder, str what, uint64_t limit, bool json) BLOCKS;
+
+/* ---- both sides: pure ---- */
 
 enum {
     CTL_VERSION = 1,
@@ -61,7 +66,7 @@ err ctl_request_head(str head, uint32_t *ret_size);
 /* What followed: views into `body`. E_SYNTAX, E_LIMIT, E_NOMEM. */
 err ctl_request_decode(struct arena *a, str body, struct ctl_request *ret);
 
-/* ---- the exported form of a message -------------------------------------------------------------------- */
+/* ---- the exported form of a message ---- */
 
 /*
  * One file: "postrider message 1\n"; u32 length of the rest of this head; u32 length and the envelope as the

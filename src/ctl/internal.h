@@ -6,7 +6,7 @@
 #include "ctl/ctl.h"
 #include "net/net.h"
 
-/* ---- the words of a request ----------------------------------------------------------------------- */
+/* ---- the words of a request ---- */
 
 enum ctl_opt {                 /* what a command takes */
                OPT_FILTER = 1, /* --sender --recipient --site --error --older --younger --tenant --held */
@@ -32,7 +32,7 @@ bool ctl_args_parse(struct arena *a, const str *v, size_t n, unsigned opts, stru
 /* "2h", "30min", "1d12h": milliseconds; a unit is required. */
 bool ctl_span(str s, int64_t *ret_ms);
 
-/* ---- the answer -------------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 /* Octets gather in `b`, anybody may add; out_send makes frames of them. A failed connection is sticky. */
 struct ctl_out {
@@ -69,7 +69,7 @@ void ctl_put_pad(struct buf *out, size_t from,
                  size_t width);                   /* blanks until the text since `from` has `width` octets */
 void ctl_put_sender(struct buf *out, str sender); /* "<>" for the null sender; made safe for a terminal */
 
-/* ---- sessions and commands ------------------------------------------------------------------------------ */
+/* ---- sessions and commands ---- */
 
 struct ctl_session {
     const struct ctl *rooms;
@@ -80,6 +80,9 @@ struct ctl_session {
     uid_t uid;
     char who[32]; /* "uid 0" */
 };
+
+/* A recipient as `queue show` and `why` have it in JSON. */
+void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e);
 
 /* Fails the command: an error text and a status. */
 int ctl_fail(struct ctl_session *s, int status, const char *fmt, ...) YIELDS __attribute__((format(printf, 3, 4)));

@@ -48,7 +48,7 @@ void ctl_out_end(struct ctl_out *o, int status)
         conn_flush(o->c);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void element(struct ctl_out *o)
 {
@@ -148,7 +148,7 @@ void json_ktime(struct ctl_out *o, const char *name, int64_t ms)
     json_time(o, ms);
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------------ */
+/* ---- texts ---- */
 
 void ctl_put_size(struct buf *out, uint64_t n)
 {

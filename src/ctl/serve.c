@@ -16,6 +16,7 @@ struct server {
     const struct ctl *rooms;
     struct io listener;
     int sessions;
+    bool closed;
     void (*session)(void *arg);
 };
 struct session_start {
@@ -24,7 +25,7 @@ struct session_start {
     struct sockaddr_storage peer;
 };
 
-/* ---- commands ---------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static const struct command {
     str name[2];        /* the second may be empty */
@@ -121,8 +122,7 @@ static int run(struct ctl_session *s, const struct ctl_request *all)
     return c->run(s);
 }
 
-/* ---- one session --------------------------------------------------------------------------------------------------
- */
+/* ---- one session ---- */
 
 static err read_all(struct conn *c, char *p, size_t n)
 {
@@ -215,20 +215,26 @@ static void session(struct server *server, int fd, const struct sockaddr_storage
     free(s);
 }
 
+static void server_drop(struct server *s)
+{
+    if (s->closed && s->sessions == 0)
+        free(s);
+}
+
 static void session_fiber(void *arg)
 {
     struct session_start s = *(struct session_start *)arg;
     free(arg);
     session(s.server, s.fd, &s.peer);
     s.server->sessions--;
+    server_drop(s.server);
 }
 
-/* ---- accepting ----------------------------------------------------------------------------------------------------
- */
+/* ---- accepting ---- */
 
-static void accept_fiber(void *arg)
+static void accept_all(struct server *server) YIELDS;
+static void accept_all(struct server *server)
 {
-    struct server *server = arg;
     for (;;) {
         int fd;
         struct sockaddr_storage peer = {0};
@@ -251,9 +257,9 @@ static void accept_fiber(void *arg)
         }
         server->sessions++;
     }
-    io_close(&server->listener); /* the struct stays: sessions count themselves in it */
 }
 
+static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg)) YIELDS;
 static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg))
 {
     struct server *s = calloc(1, sizeof *s);
@@ -263,12 +269,11 @@ static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg
     }
     *s = (struct server){.rooms = rooms, .listener = IO_NONE, .session = fiber};
     err e = io_attach(&s->listener, listen_fd);
-    if (!e && !fiber_spawn(accept_fiber, s, "control accept"))
-        e = E_NOMEM;
-    if (e) {
-        io_close(&s->listener);
-        free(s);
-    }
+    if (!e)
+        accept_all(s);
+    io_close(&s->listener);
+    s->closed = true;
+    server_drop(s); /* sessions that still run count themselves in it */
     return e;
 }
 
@@ -283,6 +288,7 @@ static void metrics_fiber(void *arg)
         ctl_metrics_session(s.server->rooms, &c);
     conn_close(&c);
     s.server->sessions--;
+    server_drop(s.server);
 }
 
 err ctl_metrics_serve(const struct ctl *rooms, int listen_fd) { return serve(rooms, listen_fd, metrics_fiber); }

@@ -9,7 +9,7 @@ struct show_walk {
     uint64_t n;
 };
 
-static void rcpt_json(struct ctl_out *o, const struct queue_entry *e)
+void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e)
 {
     json_open(o, '{');
     json_knum(o, "index", e->index);
@@ -47,7 +47,7 @@ static void each(void *arg, const struct queue_entry *e)
     struct show_walk *w = arg;
     w->n++;
     if (w->o->json)
-        rcpt_json(w->o, e);
+        ctl_rcpt_json(w->o, e);
     else
         rcpt_text(&w->o->b, e, w->now);
 }
