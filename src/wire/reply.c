@@ -48,7 +48,7 @@ void reply_add_str(struct reply *r, str line)
     append(r, line, true);
 }
 
-static str format(char *mem, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static str format(char *mem, size_t size, const char *fmt, va_list ap)
 {
     int n = vsnprintf(mem, size, fmt, ap);
     return (str){mem, n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1};
