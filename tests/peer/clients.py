@@ -149,7 +149,7 @@ def smtplib_lmtp():
         s.got()
 
 
-def s_client(s, *args, stdin="QUIT\r\n", ok=(0,)):
+def s_client(s, *args, stdin="QUIT\n", ok=(0,)):
     return run(need("openssl"), "s_client", "-connect", "127.0.0.1:%d" % s.tls_port, "-crlf", "-ign_eof", *args, stdin=stdin,
                ok=ok)
 
@@ -169,7 +169,7 @@ def openssl_starttls():
     """s_client -starttls smtp"""
     with Server() as s:
         p = run(need("openssl"), "s_client", "-connect", "127.0.0.1:%d" % s.port, "-starttls", "smtp", "-crlf", "-ign_eof",
-                "-CAfile", s.cert, "-verify_return_error", stdin="EHLO x\r\nQUIT\r\n")
+                "-CAfile", s.cert, "-verify_return_error", stdin="EHLO x\nQUIT\n")
         check("Verification: OK" in p.stdout and "250-PIPELINING" in p.stdout, p.stdout[-800:])
         check("250-STARTTLS" not in p.stdout.split("Verification: OK")[1], "STARTTLS is offered inside TLS")
 
@@ -178,7 +178,7 @@ def openssl_resumption():
     """A TLS session is taken up again"""
     with Server() as s:
         ticket = s.folder.file("session")
-        s_client(s, "-sess_out", ticket, stdin="NOOP\r\nNOOP\r\nQUIT\r\n")
+        s_client(s, "-sess_out", ticket, stdin="NOOP\nNOOP\nQUIT\n")
         check(os.path.exists(ticket), "no session was given")
         p = s_client(s, "-sess_in", ticket)
         check("Reused, " in p.stdout, "the session was not reused: %s" % p.stdout[-600:])

@@ -1,11 +1,11 @@
 # Five hundred chunks of one octet.
 delivered: 1
-body: {x*500}
+body: {x*500}\r\n
 
 tx
 chunk: Subject: {id}\r\n\r\n
 S: 250
 c*500: BDAT 1\r\nx
 S*500: 250
-C: BDAT 0 LAST
+bdat: \r\n
 S: 250

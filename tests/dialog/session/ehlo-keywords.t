@@ -2,7 +2,7 @@
 start: greeting
 
 C: EHLO client.test
-S: 250-mx\.example\.test
+S: 250 mx\.example\.test
 has: PIPELINING
 has: SIZE 1048576
 has: 8BITMIME
