@@ -88,10 +88,11 @@ struct trans {
     struct spool_reader reader;
     struct mime *mime; /* NULL: as stored */
     struct data_out out;
-    str sender;                         /* reverse-path of this transaction */
-    uint64_t size;                      /* octets as stored */
-    uint64_t took[TRANS_RCPT_MAX / 64]; /* recipients that the server accepted */
-    uint32_t nto;                       /* the first nto of the ticket's recipients take part */
+    str sender;                          /* reverse-path of this transaction */
+    uint64_t size;                       /* octets as stored */
+    uint64_t asked[TRANS_RCPT_MAX / 64]; /* recipients that are named to the server at all */
+    uint64_t took[TRANS_RCPT_MAX / 64];  /* ... and that it accepted */
+    uint32_t nto;                        /* the first nto of the ticket's recipients take part */
     uint32_t step, nstep, accepted;
     bool utf8, bdat, binary, stuff, opened;
     bool mail_ok, go; /* MAIL was accepted; the body may be sent */

@@ -175,9 +175,10 @@ static void write_rcpt(struct peer *p, struct trans *j, uint32_t i)
     conn_write(c, S("\r\n"));
 }
 
+/* The answers are read by the same rule that the commands were written by, whatever became of recipients since. */
 static bool step_is_wanted(const struct trans *j, uint32_t step)
 {
-    return step == 0 || step > j->nto || j->ticket->to[step - 1].fate == FATE_NONE;
+    return step == 0 || step > j->nto || j->asked[(step - 1) / 64] >> (step - 1) % 64 & 1;
 }
 
 static void write_step(struct peer *p, struct trans *j, uint32_t step)
@@ -262,7 +263,10 @@ err trans_begin(struct peer *p, struct trans *j, struct ticket *t)
         return e;
     uint32_t wanted = 0;
     for (uint32_t i = 0; i < j->nto; i++)
-        wanted += t->to[i].fate == FATE_NONE;
+        if (t->to[i].fate == FATE_NONE) {
+            j->asked[i / 64] |= (uint64_t)1 << i % 64;
+            wanted++;
+        }
     if (!wanted)
         return E_UNSUPPORTED;
     j->nstep = j->nto + 1 + !j->bdat;
