@@ -48,6 +48,11 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
     }
 }
 
+static bool decided(uint8_t fate)
+{
+    return fate == FATE_DELIVERED || fate == FATE_RELAYED || fate == FATE_REPLACED || fate == FATE_REMOVED;
+}
+
 static void went(struct queue *q, struct ticket *t, uint32_t i)
 {
     struct ticket_rcpt *to = &t->to[i];
@@ -65,16 +70,9 @@ static void went(struct queue *q, struct ticket *t, uint32_t i)
     } else if (to->fate == FATE_RELAYED && r->flags & RF_WANTS_SUCCESS) {
         to->fate = FATE_FAILED; /* as far as this ticket is concerned: the report says how it ended */
         rcpt_end(q, r, OUT_DELIVERED, to->reply, to->remote);
-    } else if (to->fate == FATE_NONE || to->fate == FATE_DEFERRED || to->fate > FATE_REPLACED) {
-        if (to->fate > FATE_REPLACED)
-            to->fate = FATE_NONE;
+    } else if (!decided(to->fate)) {
         put_off(q, t, i, r);
     }
-}
-
-static bool decided(uint8_t fate)
-{
-    return fate == FATE_DELIVERED || fate == FATE_RELAYED || fate == FATE_REPLACED || fate == FATE_REMOVED;
 }
 
 /* What the ticket tells about its destination. */
@@ -86,6 +84,8 @@ static void learn(struct site *s, struct lease *l, const struct ticket *t)
         served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED;
     }
     l->returned += attempted;
+    if (s && attempted)
+        s->idle_ends = 0;
     if (!served)
         return;
     l->worked = true;
@@ -120,11 +120,15 @@ void owner_done(struct post *p)
     list_init(&t->link);
     learn(l->site, l, t);
     m->active--;
+    for (uint32_t i = 0; i < t->nto; i++)
+        if (t->to[i].fate != FATE_NONE)
+            went(q, t, i);
+    for (uint32_t i = t->nto; i--;) /* to the front, so the first comes last */
+        if (t->to[i].fate == FATE_NONE)
+            went(q, t, i);
     bool any = false;
-    for (uint32_t i = 0; i < t->nto; i++) {
-        went(q, t, i);
+    for (uint32_t i = 0; i < t->nto; i++)
         any |= decided(t->to[i].fate);
-    }
     if (any)
         ticket_decided(q, t);
     else

@@ -111,7 +111,7 @@ static void test_expiry(void **state)
     give(l, t, FATE_NONE, "");
     finish_lease(l, E_UNREACHABLE, "no route");
     assert_str(entry(blocked)->reply, "no route");
-    uint64_t held = bring("d@z.test", 0, 0, 3600000, 0);
+    uint64_t held = bring("d@down.test", 0, 0, 3600000, 0);
     world_run();
     queue_act(w.q, QUEUE_HOLD, held, UINT32_MAX, S("root"));
     assert_string_equal(entry(held)->state, "held");

@@ -104,14 +104,15 @@ struct site {
     uint32_t id;
     struct site_limits limits;
     struct list levels;
-    struct lane lane;               /* of class 0 and tenant 0, and of all when memory ends */
-    struct level level;             /* of class 0 */
-    uint32_t n[R_STATES];           /* recipients by state */
-    uint32_t nrcpt;                 /* all that name this site */
-    uint32_t connections, starting; /* leases open; those of them that have not asked yet */
-    struct list idle;               /* leases that wait for work, last come first */
-    struct list fresh;              /* bodies in memory, of messages for this site alone */
-    struct list starved;            /* of the queue: wants a connection, none is free */
+    struct lane lane;      /* of class 0 and tenant 0, and of all when memory ends */
+    struct level level;    /* of class 0 */
+    uint32_t n[R_STATES];  /* recipients by state */
+    uint32_t nrcpt;        /* all that name this site */
+    uint32_t connections;  /* leases open */
+    rt_time patient_until; /* until then what is ready may wait for the open ones; 0: nothing waits */
+    struct list idle;      /* leases that wait for work, last come first */
+    struct list fresh;     /* bodies in memory, of messages for this site alone */
+    struct list starved;   /* of the queue: wants a connection, none is free */
     struct heap_node timer;
     uint32_t failures, idle_ends; /* in a row: closed; leases that ended without any attempt */
     rt_time blocked_until, next_send;

@@ -6,10 +6,17 @@
  */
 #include "queue/internal.h"
 
+static void unpack(struct lease *l)
+{
+    for (struct list *n; (n = list_pop_front(&l->sent));)
+        list_push_back(&l->tickets, n);
+}
+
 void lease_start(struct post *p)
 {
     struct lease *l = container_of(p, struct lease, answer);
     struct queue *q = l->queue;
+    unpack(l);
     if (q->ops.start(q->ops.arg, l))
         return;
     l->unstarted = true;
@@ -35,8 +42,7 @@ static void give_back(struct lease *l)
 void lease_answer(struct post *p)
 {
     struct lease *l = container_of(p, struct lease, answer);
-    for (struct list *n; (n = list_pop_front(&l->sent));)
-        list_push_back(&l->tickets, n);
+    unpack(l);
     if (l->ended) {
         give_back(l);
         l->bye = true;
@@ -57,19 +63,27 @@ static size_t hand_out(struct lease *l, struct ticket **out, size_t max)
     return n;
 }
 
+#define POLL_TIME RT_S /* for the owner's answer to one that does not wait */
+
 size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time until)
 {
-    for (;;) {
+    rt_time deadline = until;
+    for (bool told = false;;) {
         size_t n = hand_out(l, out, max);
         if (n || l->over || !max)
             return n;
+        if (!l->asked && told)
+            return 0;
         if (!l->asked) {
-            l->asked = true;
+            told = l->asked = true;
+            l->until = until;
+            if (until <= rt_now())
+                deadline = rt_now() + POLL_TIME;
             l->want = max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
             ask(l);
         }
         l->waiter = fiber_self();
-        err e = fiber_park(until);
+        err e = fiber_park(deadline);
         l->waiter = NULL;
         if (e != OK)
             return hand_out(l, out, max);

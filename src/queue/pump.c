@@ -7,10 +7,11 @@
 #include <stdlib.h>
 
 enum {
-    TAKE_MAX = 1024,  /* tickets in one answer */
-    EXPECTED = 8,     /* messages that a connection which is just being made will take */
-    SHARE_AFTER = 50, /* messages after which a connection makes room for destinations without one */
-    PAUSE_MS = 100,   /* after no memory */
+    TAKE_MAX = 1024,    /* tickets in one answer */
+    BEHIND = 2,         /* messages that may wait for each open connection before one more is made ... */
+    PATIENCE_MS = 1000, /* ... or longer than this */
+    SHARE_AFTER = 50,   /* messages after which a connection makes room for destinations without one */
+    PAUSE_MS = 100,     /* after no memory */
 };
 
 /* ---- tickets ---- */
@@ -110,25 +111,31 @@ static uint32_t allowance(const struct site *s, const struct lease *l)
     return n < share ? n : share;
 }
 
-static bool feed(struct queue *q, struct lease *l)
+/* Up to `most` tickets into the lease's next post: their number. */
+static uint32_t load(struct queue *q, struct site *s, struct lease *l, uint32_t most)
 {
-    struct site *s = l->site;
-    rt_time now = rt_now();
     uint32_t n = 0;
-    for (uint32_t most = allowance(s, l); n < most; n++) {
-        struct ticket *t = s->n[R_READY] ? ticket_next(q, s) : NULL;
+    for (; n < most && s->n[R_READY]; n++) {
+        struct ticket *t = ticket_next(q, s);
         if (!t)
             break;
         t->lease = l;
         list_push_back(&l->sent, &t->link);
         if (s->limits.rate)
-            s->next_send = now + 60 * RT_S / s->limits.rate;
+            s->next_send = rt_now() + 60 * RT_S / s->limits.rate;
     }
     l->taken += n;
+    return n;
+}
+
+static bool feed(struct queue *q, struct lease *l)
+{
+    struct site *s = l->site;
+    uint32_t n = load(q, s, l, allowance(s, l));
     if (n)
         answer(l);
     else
-        s->next_send = now + PAUSE_MS * RT_MS;
+        s->next_send = rt_now() + PAUSE_MS * RT_MS;
     return n != 0;
 }
 
@@ -149,9 +156,9 @@ static bool lease_open(struct queue *q, struct site *s)
     list_init(&l->spare);
     list_push_back(&q->leases, &l->all);
     s->connections++;
-    s->starting++;
     q->connections++;
     cnt_add(&q->n.connections, 1);
+    load(q, s, l, 1);
     l->answer.run = lease_start;
     rt_post(l->loop, &l->answer);
     return true;
@@ -163,12 +170,23 @@ void lease_free(struct lease *l)
     free(l);
 }
 
+/* Little work, but it does not get done: the open connections are slow. */
+static bool impatient(struct queue *q, struct site *s)
+{
+    rt_time now = rt_now();
+    bool over = s->patient_until && now >= s->patient_until;
+    if (over || !s->patient_until)
+        s->patient_until = now + PATIENCE_MS * RT_MS;
+    if (!over)
+        site_wake_at(q, s, s->patient_until);
+    return over;
+}
+
 static bool lease_wanted(struct queue *q, struct site *s)
 {
     if (s->connections >= connections_allowed(s) || (!s->proven && s->connections))
         return false;
-    uint32_t expected = s->starting * EXPECTED;
-    if (expected && site_tickets(s, expected) <= expected)
+    if (s->connections && site_tickets(s, s->connections * BEHIND) <= s->connections * BEHIND && !impatient(q, s))
         return false;
     if (q->connections < q->conf.connections_all)
         return true;
@@ -200,6 +218,7 @@ void site_pump(struct queue *q, struct site *s)
         else if (!lease_wanted(q, s) || !lease_open(q, s))
             return;
     }
+    s->patient_until = 0;
 }
 
 void starved_pump(struct queue *q)
@@ -229,8 +248,6 @@ void owner_asked(struct post *p)
         return;
     }
     l->open_ask = true;
-    s->starting -= !l->began;
-    l->began = true;
     if (l->returned && !site_blocked(s))
         s->proven = true; /* it goes on after an attempt, so it has a connection */
     if (must_end(q, l)) {
@@ -240,15 +257,17 @@ void owner_asked(struct post *p)
         list_push_back(&q->spare, &l->spare);
     }
     site_pump(q, s);
+    if (l->open_ask && l->until <= rt_now()) /* it only wanted to know */
+        answer(l);
     queue_arm(q);
 }
 
-/* A connection that ended without any attempt and without a reason: again, but not at once. */
+/* The only connection ended without any attempt and without a reason: again, but not at once. */
 static void ended_idly(struct site *s, bool unstarted)
 {
-    if (!s->n[R_READY])
+    if (!s->n[R_READY] || s->connections)
         return;
-    int64_t ms = PAUSE_MS << (s->idle_ends < 8 ? s->idle_ends++ : 8);
+    int64_t ms = PAUSE_MS << (s->idle_ends < 6 ? s->idle_ends++ : 6);
     if (unstarted && ms < 1000)
         ms = 1000;
     rt_time at = rt_now() + ms * RT_MS;
@@ -262,7 +281,6 @@ void owner_ending(struct post *p)
     struct queue *q = l->queue;
     struct site *s = l->site;
     s->connections--;
-    s->starting -= !l->began;
     q->connections--;
     cnt_add(&q->n.connections, -1);
     list_remove(&l->idle);
@@ -275,8 +293,6 @@ void owner_ending(struct post *p)
         site_failed(q, s, str_mem(l->why, l->why_n));
     else if (!l->returned && !l->finish)
         ended_idly(s, l->unstarted);
-    if (l->returned)
-        s->idle_ends = 0;
     bool answer_travels = l->asked && !l->open_ask;
     if (!answer_travels)
         lease_free(l);

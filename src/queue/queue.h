@@ -71,6 +71,7 @@ struct lease {
     struct list tickets;             /* arrived, not handed out yet */
     struct fiber *waiter;
     uint32_t want;
+    rt_time until;
     bool asked, over, ended, unstarted, bye;
     err down;
     char why[512];
@@ -81,10 +82,11 @@ struct lease {
     struct site *site;
     uint32_t taken, returned;
     uint32_t round; /* generation of sites that it was opened in */
-    bool began, open_ask, finish, worked;
+    bool open_ask, finish, worked;
 };
 
-/* The next tickets of the lease's site, at most `max`, into `out`; waits until `until` for the first one.
+/* The next tickets of the lease's site, at most `max`, into `out`; waits until `until` for the first one (now:
+ * asks the owner, and returns without waiting for work to come).
  * 0: nothing came, or the lease is to end (limits, hold, shutdown): finish with queue_end. Call on the lease's loop. */
 size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time until) YIELDS;
 /* Gives a ticket back with the fates of its recipients filled in. Any time after it was taken; does not sleep. */

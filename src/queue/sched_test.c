@@ -93,6 +93,10 @@ static void test_few_connections_for_few_messages(void **state)
     give(w.leases[0], t[0], FATE_DELIVERED, "250");
     bring1(many);
     world_run();
+    assert_int_equal(w.nleases, 1);
+    world_advance(900);
+    assert_int_equal(w.nleases, 1);
+    world_advance(200); /* unless the open one is slow */
     assert_int_equal(w.nleases, 2);
     assert_int_equal(drain(FATE_DELIVERED), 1);
 }
@@ -149,17 +153,17 @@ static void test_tenants_in_turn_class_first(void **state)
     world_run();
     struct ticket *t[40];
     assert_int_equal(take(w.leases[0], t, 1), 1);
-    assert_int_equal(t[0]->msg->class, 9);
+    assert_int_equal(t[0]->id, first);
     give(w.leases[0], t[0], FATE_DELIVERED, "250");
     assert_int_equal(take(w.leases[0], t, 40), 40);
     int seen[4] = {0};
     for (int i = 0; i < 40; i++) {
         seen[t[i]->msg->tenant]++;
-        assert_true(i > 1 || t[i]->msg->class == 9);
+        assert_true(i > 2 || t[i]->msg->class == 9);
         if (i >= 5 && i < 20) /* turn by turn while both have something */
             assert_int_not_equal(t[i]->msg->tenant, t[i - 1]->msg->tenant);
     }
-    assert_true(seen[3] == 2 && seen[2] == 10 && seen[1] == 27 && seen[0] == 1);
+    assert_true(seen[3] == 3 && seen[2] == 10 && seen[1] == 27);
     for (int i = 0; i < 40; i++)
         give(w.leases[0], t[i], FATE_DELIVERED, "250");
     assert_int_equal(count('E', first), 1);
@@ -289,6 +293,8 @@ static void test_connections_all(void **state)
     bring1("b@y.test");
     world_run();
     assert_int_equal(w.nleases, 3);
+    assert_int_equal(take(w.leases[1], t, 4), 1);
+    give(w.leases[1], t[0], FATE_DELIVERED, "250");
     assert_int_equal(take(w.leases[1], t, 4), 0);
     assert_true(w.leases[1]->over);
     finish_lease(w.leases[1], OK, NULL);

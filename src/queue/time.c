@@ -58,9 +58,9 @@ static tick next_look(const struct queue *q, const struct msg *m)
         const struct rcpt *r = &m->to[i];
         if (r->state == R_WAITING && r->next < at)
             at = r->next;
-        open |= r->state <= R_HELD;
+        open |= r->state <= R_ACTIVE;
     }
-    if (open && m->expires < at)
+    if (open && m->expires > now && m->expires < at) /* those active after it are told when they come back */
         at = m->expires;
     if (open && !(m->flags & MF_TOLD) && m->notice < at)
         at = m->notice;
