@@ -156,7 +156,7 @@ static void fake_begin(const char *text)
     intake_setup(&(struct intake){.conf = fake_conf});
 }
 
-static void fake_end(void)
+static inline void fake_end(void)
 {
     conf_drop(&fake.conf);
     priv_end();

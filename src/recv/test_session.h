@@ -99,7 +99,7 @@ static void talk_all(struct recv_listener *l, const char *ip, str in, struct buf
 }
 
 /* "220 250/2.1.0 ...": one word for each reply, its last line. */
-static void talk_codes(str answers, struct buf *out)
+static inline void talk_codes(str answers, struct buf *out)
 {
     str line;
     while (str_cut(&answers, '\n', &line)) {
