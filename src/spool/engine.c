@@ -158,7 +158,7 @@ static err refuse(struct engine *e, const struct spool_group *g)
 {
     if (g->bytes.e)
         return g->bytes.e;
-    return g->brings && !disk_room(e, false) ? note_full(e, E_DISK_FULL) : OK;
+    return g->brings && disk_low(e) ? note_full(e, E_DISK_FULL) : OK;
 }
 
 static enum take take(struct engine *e, struct spool_group *g)
@@ -278,7 +278,9 @@ static bool next_segment(struct engine *e, struct spool_group *g)
         g->e = E_IO;
         return false;
     }
-    g->e = engine_next(e, g->brings);
+    g->e = engine_next(e, g->copies ? FOR_COPIES : g->brings ? FOR_MESSAGES : FOR_OUTCOMES);
+    if (g->e)
+        atomic_store(&e->work, true); /* compaction may help */
     if (!g->e && old)
         seg_seal(e, old);
     note_full(e, g->e);
@@ -321,7 +323,7 @@ void engine_write(struct engine *e, struct list *groups, bool sync)
 
 void engine_retry(struct engine *e)
 {
-    if (!e->active && engine_next(e, false))
+    if (!e->active && engine_next(e, FOR_COPIES))
         atomic_store(&e->failed, true);
 }
 
@@ -339,32 +341,30 @@ uint64_t engine_new_id(struct engine *e)
     return id;
 }
 
-/* What could still be written: the rest of the active segment, the spares but one, and what may be made. */
+/* What a batch could still take in the active segment. */
+static uint64_t room_left(struct engine *e)
+{
+    lock_take(&e->lock);
+    struct seg *a = e->active;
+    uint64_t used = a ? a->end + page_up(a->foot.n) + 3 * PAGE : 0, left = a && used < a->size ? a->size - used : 0;
+    lock_drop(&e->lock);
+    return left;
+}
+
 err engine_room(struct engine *e, uint64_t size)
 {
     if (atomic_load(&e->failed))
         return E_IO;
-    uint64_t disk = disk_room(e, false);
-    if (!disk)
+    if (disk_low(e))
         return E_DISK_FULL;
-    lock_take(&e->lock);
-    uint64_t all = 0, spares = engine_spares(e), seg = e->segment_size;
-    uint64_t room = e->active ? e->active->size - e->active->end : 0;
-    for (uint32_t i = 0; i < e->nsegs; i++)
-        all += e->segs[i] ? e->segs[i]->size : 0;
-    lock_drop(&e->lock);
-    uint64_t by_disk = disk / seg, by_limit = !e->max_bytes        ? by_disk
-                                              : e->max_bytes > all ? (e->max_bytes - all) / seg
-                                                                   : 0;
-    uint64_t more = spares + (by_limit < by_disk ? by_limit : by_disk);
-    room += more ? (more - 1) * seg : 0;
-    uint64_t want = size + size / 16 + 4 * PAGE;
-    if (room >= want) {
-        if (atomic_load(&e->full))
-            atomic_store(&e->full, false);
-        return OK;
-    }
-    return by_limit < by_disk ? E_QUEUE_FULL : E_DISK_FULL;
+    uint32_t more;
+    err why = engine_more(e, FOR_MESSAGES, &more);
+    uint64_t left = room_left(e), want = size + size / 16 + PAGE;
+    if (left < want && (!more || left + more * (e->segment_size - e->segment_size / 8) < want))
+        return why ? why : E_DISK_FULL;
+    if (atomic_load(&e->full))
+        atomic_store(&e->full, false);
+    return OK;
 }
 
 void engine_stats(struct engine *e, struct spool_stats *ret)

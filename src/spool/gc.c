@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { GARBAGE_MAX = 8 }; /* segments without anything alive before compaction begins */
-
 static struct seg *pick(struct engine *e, bool (*want)(const struct engine *e, const struct seg *s))
 {
     struct seg *best = NULL;
@@ -86,7 +84,8 @@ static bool is_free(const struct engine *e, const struct seg *s)
 static bool delete_surplus(struct engine *e)
 {
     lock_take(&e->lock);
-    bool many = engine_spares(e) > e->spare + 1;
+    uint32_t keep = engine_keep(e, FOR_MESSAGES) + 1;
+    bool many = engine_spares(e) > (e->spare > keep ? e->spare : keep);
     lock_drop(&e->lock);
     struct seg *s = many ? pick(e, is_free) : NULL;
     if (!s || unlink_segment(e, s))
@@ -99,8 +98,11 @@ static bool delete_surplus(struct engine *e)
 
 /* ---- compaction -------------------------------------------------------------------------------- */
 
-static bool can_copy(const struct seg *s)
+/* Only what could be freed at once afterwards. */
+static bool can_copy(const struct engine *e, const struct seg *s)
 {
+    if (s->pins || !bits_empty_but(e, s->after, s->slot))
+        return false;
     return s->state == SEG_SEALED && (s->footed || s->nofoot || s->poisoned) && !s->nocopy && !s->stuck && !s->drained;
 }
 
@@ -116,7 +118,7 @@ static struct seg *choose(struct engine *e)
         used++;
         live += s->live_bytes;
         uint64_t cost = s->live_bytes + s->state_bytes;
-        if (!can_copy(s) || cost > s->size / 5 * 4)
+        if (!can_copy(e, s) || cost > s->size / 5 * 4)
             continue;
         if (cost <= s->size / 5 && (!oldest || s->gen < oldest->gen))
             oldest = s;
@@ -125,9 +127,9 @@ static struct seg *choose(struct engine *e)
     }
     uint64_t alive = 1 + (live + e->segment_size - 1) / e->segment_size;
     bool tight = e->full || (e->max_bytes && (e->nsegs + 2) * e->segment_size > e->max_bytes);
-    if (used <= alive + (tight ? 0 : GARBAGE_MAX))
+    if (used <= alive + (tight ? 0 : e->garbage))
         return NULL;
-    return oldest ? oldest : used > 2 * alive + GARBAGE_MAX || tight ? emptiest : NULL;
+    return oldest ? oldest : used > 2 * alive + e->garbage || tight ? emptiest : NULL;
 }
 
 static bool begin(struct engine *e)
@@ -234,7 +236,7 @@ bool compact_step(struct engine *e)
 
 bool engine_help(struct engine *e)
 {
-    bool prepared = pick(e, is_ready) || engine_prepare(e, true) == OK;
-    (void)prepared;
+    if (!pick(e, is_ready))
+        engine_prepare(e, true); /* without room: later */
     return free_one(e) || seal_one(e) || delete_surplus(e) || compact_step(e);
 }

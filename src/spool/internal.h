@@ -149,12 +149,12 @@ struct engine {
     struct lock lock; /* over segs (but for the active one's end), index and chunks */
     int dir;
     uint64_t segment_size, reserve, max_bytes;
-    uint32_t spare;
-    struct seg **segs;     /* by slot; NULL: none */
-    uint32_t nsegs, words; /* places; words of a bit set */
-    struct seg *active;    /* only the writer looks at its end */
-    uint32_t gens;         /* upper half of the last generation */
-    uint64_t stamp;        /* the next one */
+    uint32_t spare, garbage; /* garbage: segments without anything alive before compaction begins */
+    struct seg **segs;       /* by slot; NULL: none */
+    uint32_t nsegs, words;   /* places; words of a bit set */
+    struct seg *active;      /* only the writer looks at its end */
+    _Atomic uint32_t gens;   /* upper half of the last generation */
+    uint64_t stamp;          /* the next one */
     _Atomic uint64_t last_id;
     struct index index;
     struct map chunks;
@@ -220,10 +220,16 @@ err seg_create(struct engine *e, bool fill, struct seg **ret); /* a new file, FR
 err engine_prepare(struct engine *e, bool fill);               /* makes one segment READY */
 void seg_seal(struct engine *e, struct seg *s);                /* no more batches; the lock is taken inside */
 bool seg_fits(const struct seg *s, uint64_t batch_bytes, uint64_t foot_bytes);
-uint64_t disk_room(struct engine *e, bool fresh);              /* free bytes above the reserve */
-uint32_t engine_spares(struct engine *e);                      /* FREE and READY; under the lock */
-void engine_freed(struct engine *e, struct seg *s);            /* its FREE head is on disk; under the lock */
-err engine_next(struct engine *e, bool brings);                /* a new active segment */
+uint64_t disk_room(struct engine *e, bool fresh);   /* free bytes above the reserve */
+bool disk_low(struct engine *e);                    /* less free than the reserve */
+uint32_t engine_spares(struct engine *e);           /* FREE and READY; under the lock */
+void engine_freed(struct engine *e, struct seg *s); /* its FREE head is on disk; under the lock */
+/* A new active segment. Some stay back: the last one for compaction, a few more for outcomes, so that a full
+ * spool can become emptier. */
+enum use { FOR_COPIES, FOR_OUTCOMES, FOR_MESSAGES };
+uint32_t engine_keep(const struct engine *e, enum use use);
+err engine_more(struct engine *e, enum use use, uint32_t *ret_n); /* how many could be had; why none */
+err engine_next(struct engine *e, enum use use);
 struct seg *seg_of_gen(const struct engine *e, uint64_t gen);  /* under the lock; NULL: freed */
 bool seg_is_dead(const struct engine *e, const struct seg *s); /* may be freed; under the lock */
 err seg_poison(struct engine *e, struct seg *s, uint32_t batch, const char *step, err why);

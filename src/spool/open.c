@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { IOV_START = 1024, OWED_GROUP = 512 };
+enum { IOV_START = 1024, OWED_GROUP = 512, GARBAGE = 8 };
 
 static void ignore(struct engine *e, struct spool_group *g) { (void)e, (void)g; }
 static void nothing(struct engine *e) { (void)e; }
@@ -62,6 +62,7 @@ err engine_open(struct engine **ret, const struct spool_config *c, spool_due_fn 
     e->reserve = c->reserve;
     e->max_bytes = c->max_bytes;
     e->spare = c->spare;
+    e->garbage = GARBAGE;
     e->stamp = 1;
     e->complete = ignore;
     e->completed = e->wake = nothing;

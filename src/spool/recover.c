@@ -303,24 +303,39 @@ static err replay_all(struct recovery *r)
     return bad;
 }
 
-/* Only the newest segment goes on; what it holds is synced before anybody acts on it. */
-static err choose_active(struct recovery *r)
+/* Only the newest segment goes on. */
+static void choose_active(struct recovery *r)
 {
     struct engine *e = r->e;
     for (size_t i = r->n; i-- > 0;) {
         struct seg *s = r->order[i];
-        if (s->state == SEG_ACTIVE && !e->active && e->last_gen < s->gen) {
-            err bad = rt_fs->datasync(s->fd);
-            if (bad)
-                return bad;
+        if (s->state == SEG_ACTIVE && !e->active && e->last_gen < s->gen)
             e->active = s;
-        } else if (s->state == SEG_ACTIVE) {
+        else if (s->state == SEG_ACTIVE)
             s->state = SEG_SEALED;
-        }
         if (s->batch && s->gen > e->last_gen)
             e->last_gen = s->gen;
     }
-    return OK;
+}
+
+/* After a killed process the last batches and names may be in the cache only: they are synced before
+ * anybody acts on what they say. */
+static err sync_all(struct recovery *r)
+{
+    err bad = rt_fs->sync(r->e->dir);
+    for (size_t i = 0; i < r->n; i++) {
+        struct seg *s = r->order[i];
+        err failed = !s->footed && s->batch ? rt_fs->datasync(s->fd) : OK;
+        if (!failed)
+            continue;
+        /* What was acknowledged is on disk; only the cache is in doubt. Nothing more is written here. */
+        char name[16];
+        seg_name(name, "seg", s->slot);
+        rt_log(EV_spool_failed, log_c(name), log_c("sync"), log_err(failed));
+        s->poisoned = true;
+        s->state = SEG_SEALED;
+    }
+    return bad;
 }
 
 static void drop_cuts(struct engine *e)
@@ -354,9 +369,10 @@ static err run(struct recovery *r, spool_due_fn *due, void *arg)
     if (!bad)
         bad = replay_all(r);
     if (!bad)
-        bad = choose_active(r);
+        bad = sync_all(r);
     if (bad)
         return bad;
+    choose_active(r);
     drop_cuts(e);
     drop_chunks(e);
     return due_call(&r->due, due, arg);

@@ -107,6 +107,8 @@ static uint64_t after_damage(struct scan *c)
     for (uint64_t at = c->off; at + PAGE <= c->n; at += PAGE) {
         if (!batch_load(c->p + at, &h) || h.gen != c->s->gen)
             continue;
+        if (!c->e->running)
+            engine_seen(c->e, h.last_id, h.stamp);
         if (h.number > c->top)
             c->top = h.number;
         if (!counts(c, &h))

@@ -87,7 +87,10 @@ void seg_delete(struct engine *e, struct seg *s)
     free(s);
 }
 
-uint64_t engine_next_gen(struct engine *e) { return (uint64_t)++e->gens << 32 | (uint32_t)rt_random(); }
+uint64_t engine_next_gen(struct engine *e)
+{
+    return ((uint64_t)atomic_fetch_add(&e->gens, 1) + 1) << 32 | (uint32_t)rt_random();
+}
 
 err seg_write_head(struct engine *e, struct seg *s, uint32_t state, uint64_t gen)
 {
@@ -163,6 +166,7 @@ err seg_create(struct engine *e, bool fill, struct seg **ret)
     bad = bad ? bad : rt_fs->rename(e->dir, temp, e->dir, name);
     bad = bad ? bad : rt_fs->sync(e->dir);
     if (!bad) {
+        disk_room(e, true);
         *ret = s;
         return OK;
     }
@@ -187,6 +191,12 @@ uint64_t disk_room(struct engine *e, bool fresh)
     return n > e->reserve ? n - e->reserve : 0;
 }
 
+bool disk_low(struct engine *e)
+{
+    disk_room(e, false);
+    return atomic_load(&e->disk_free) < e->reserve;
+}
+
 static struct seg *find_state(struct engine *e, enum seg_state state)
 {
     struct seg *best = NULL;
@@ -204,21 +214,39 @@ uint32_t engine_spares(struct engine *e)
     return n;
 }
 
-/* The last spare may use up the reserve: it is for outcomes, which make room. */
-static err may_create(struct engine *e)
+/* How many segments could be had besides those in use, and what keeps them from being more. */
+static uint32_t available(struct engine *e, bool within_reserve, err *ret_why)
 {
-    uint64_t room = disk_room(e, true);
+    uint64_t room = disk_room(e, false), all = 0;
+    if (!within_reserve)
+        room = atomic_load(&e->disk_free);
     lock_take(&e->lock);
-    uint64_t all = 0;
     for (uint32_t i = 0; i < e->nsegs; i++)
         all += e->segs[i] ? e->segs[i]->size : 0;
     uint32_t spares = engine_spares(e);
     lock_drop(&e->lock);
-    if (e->max_bytes && all + e->segment_size > e->max_bytes)
-        return E_QUEUE_FULL;
-    if (!spares)
-        room = atomic_load(&e->disk_free);
-    return room >= e->segment_size ? OK : E_DISK_FULL;
+    uint64_t by_disk = room / e->segment_size, n = by_disk;
+    *ret_why = E_DISK_FULL;
+    if (e->max_bytes) {
+        n = e->max_bytes > all ? (e->max_bytes - all) / e->segment_size : 0;
+        if (n < by_disk)
+            *ret_why = E_QUEUE_FULL;
+        n = n < by_disk ? n : by_disk;
+    }
+    return spares + (uint32_t)(n < 1 << 20 ? n : 1 << 20);
+}
+
+uint32_t engine_keep(const struct engine *e, enum use use)
+{
+    return use == FOR_COPIES ? 0 : use == FOR_OUTCOMES ? 1 : 2 + e->nsegs / 32;
+}
+
+err engine_more(struct engine *e, enum use use, uint32_t *ret_n)
+{
+    err why;
+    uint32_t n = available(e, use == FOR_MESSAGES, &why), keep = engine_keep(e, use);
+    *ret_n = n > keep ? n - keep : 0;
+    return *ret_n ? OK : why;
 }
 
 static err make_ready(struct engine *e, struct seg *s)
@@ -241,22 +269,29 @@ err engine_prepare(struct engine *e, bool fill)
 {
     lock_take(&e->lock);
     struct seg *s = find_state(e, SEG_FREE);
+    uint32_t spares = engine_spares(e);
     if (s)
         s->state = SEG_BUSY;
     lock_drop(&e->lock);
-    err bad = s ? OK : may_create(e);
-    if (!s && !bad)
+    err bad = OK;
+    if (!s) {
+        disk_room(e, true);
+        /* Outcomes make room: the few segments kept for them may use up the reserve. */
+        if (!available(e, spares >= engine_keep(e, FOR_MESSAGES), &bad))
+            return bad;
         bad = seg_create(e, fill, &s);
+    }
     return bad ? bad : make_ready(e, s);
 }
 
-err engine_next(struct engine *e, bool brings)
+err engine_next(struct engine *e, enum use use)
 {
+    uint32_t n;
+    disk_room(e, true);
+    err bad = engine_more(e, use, &n);
     lock_take(&e->lock);
     struct seg *s = find_state(e, SEG_READY);
-    uint32_t spares = engine_spares(e);
     lock_drop(&e->lock);
-    err bad = brings && spares < 2 ? may_create(e) : OK;
     if (!bad && !s)
         bad = engine_prepare(e, false);
     if (bad)
@@ -313,7 +348,7 @@ err seg_poison(struct engine *e, struct seg *s, uint32_t batch, const char *step
     e->cut_turn++;
     lock_drop(&e->lock);
     seg_seal(e, s);
-    err bad = engine_next(e, false);
+    err bad = engine_next(e, FOR_COPIES);
     if (bad)
         atomic_store(&e->failed, true);
     return bad;
