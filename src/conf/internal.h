@@ -148,7 +148,7 @@ void check_domains(struct load *l);
 void check_aliases(struct load *l);
 void check_routes(struct load *l);
 bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */
-void check_loops(struct load *l); /* by the index */
+void check_loops(struct load *l);      /* by the index */
 void conf_index_free(struct conf_index *x);
 bool key_given(const struct conf *c, const struct key *k); /* a global key stands in the file */
 
