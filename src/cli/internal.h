@@ -14,7 +14,8 @@
 /* ---- shared (main.c) ---- */
 
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "NAME: text" on stderr */
-extern const char *cli_name;                                                          /* what messages begin with */
+const char *cli_default_config(void);
+extern const char *cli_name; /* what messages begin with */
 /* The configuration as far as it can be understood: for commands that need a path or a name of it and must work
  * for users who may not read all of its files. NULL after a message: *ret_status. */
 struct conf *cli_conf(const char *file, int *ret_status);
@@ -43,6 +44,7 @@ int control_run(const char *conf_file, int argc, char **argv, const str *more, s
 int cli_config_command(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_import(int argc, char **argv);
+int cli_spool(int argc, char **argv);
 int cli_send(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_sendmail(int argc, char **argv);

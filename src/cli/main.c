@@ -90,12 +90,16 @@ struct conf *cli_conf(const char *file, int *ret_status)
     return c;
 }
 
-const char *cli_config_file(int *argc, char **argv)
+const char *cli_default_config(void)
 {
     const char *file = getenv("POSTRIDER_CONF");
+    return file && *file ? file : "/etc/postrider/postrider.conf";
+}
+
+const char *cli_config_file(int *argc, char **argv)
+{
+    const char *file = cli_default_config();
     int n = 1;
-    if (!file || !*file)
-        file = "/etc/postrider/postrider.conf";
     for (int i = 1; i < *argc; i++) {
         bool end = str_eq(str_c(argv[i]), S("--"));
         if (str_eq(str_c(argv[i]), S("-c"))) {
@@ -123,6 +127,22 @@ static int remote(int argc, char **argv)
     return control_run(file, argc, argv, NULL, 0);
 }
 
+static int queue(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        str word = str_c(argv[i]);
+        if (str_eq(word, S("-c")))
+            i++;
+        else if (str_eq(word, S("export")))
+            return cli_export(argc, argv);
+        else if (str_eq(word, S("import")))
+            return cli_import(argc, argv);
+        else if (!str_starts(word, S("-")))
+            break;
+    }
+    return remote(argc, argv);
+}
+
 static int version(int argc, char **argv)
 {
     (void)argc;
@@ -144,7 +164,11 @@ static const struct cli_command own[] = {
     {"queue release", NULL, "", "end a hold"},
     {"queue remove", NULL, "", "delete without a report"},
     {"queue bounce", NULL, "", "return to the sender"},
-    {"queue", remote, NULL, NULL},
+    {"queue export", NULL, "FOLDER [FILTERS] [--remove]",
+     "copy (or move) messages into files, from a running or a stopped server"},
+    {"queue import", NULL, "FOLDER", "put such files into the running server"},
+    {"spool", cli_spool, "dump", "the records of the spool's files, for people"},
+    {"queue", queue, NULL, NULL},
     {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
     {"version", version, "", "print the version"},
 };

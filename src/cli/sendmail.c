@@ -459,10 +459,8 @@ static int run(const struct options *o, int argc, char **argv)
 
 int cli_sendmail(int argc, char **argv)
 {
-    struct options o = {0};
-    int one = 1;
+    struct options o = {.file = cli_default_config()};
     str program = str_c(argv[0]);
-    o.file = cli_config_file(&one, argv); /* the default; -C names another */
     if (str_ends(program, S("mailq")))
         o.mode = SENDMAIL_LIST;
     else if (str_ends(program, S("newaliases")))

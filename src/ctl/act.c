@@ -21,9 +21,9 @@ struct act_walk {
         uint64_t id;
         uint32_t index;
     } * found;
-    size_t n;
+    size_t n, cap;
     uint64_t recipients, messages, last_id;
-    bool shown_more;
+    bool shown_more, nomem;
 };
 
 static void show(struct act_walk *w, const struct queue_entry *e)
@@ -48,6 +48,19 @@ static void show(struct act_walk *w, const struct queue_entry *e)
     }
 }
 
+static bool grow(struct act_walk *w)
+{
+    size_t cap = w->cap ? w->cap * 2 : SLICE;
+    struct found *v = reallocarray(w->found, cap, sizeof *v);
+    if (!v) {
+        w->nomem = true;
+        return false;
+    }
+    w->found = v;
+    w->cap = cap;
+    return true;
+}
+
 static void each(void *arg, const struct queue_entry *e)
 {
     struct act_walk *w = arg;
@@ -56,21 +69,43 @@ static void each(void *arg, const struct queue_entry *e)
         w->recipients++;
         w->messages += e->id != w->last_id;
         w->last_id = e->id;
-    } else if (w->n < SLICE) {
+    } else if (w->n < w->cap || grow(w)) {
         w->found[w->n++] = (struct found){e->id, e->index};
     }
+}
+
+static void count(void *arg, const struct queue_entry *e)
+{
+    (void)e;
+    ++*(size_t *)arg;
+}
+
+/* All recipients of one message that a slice found. When these are all that it has left, they are handled as
+ * one, so that one report tells of them. */
+static void act_message(struct act_walk *w, const struct verb *v, const struct found *f, size_t n)
+{
+    struct queue *q = w->s->rooms->queue;
+    const struct queue_filter all = {.id = f->id, .tenant = -1, .held = -1};
+    uint64_t cursor = 0;
+    size_t left = 0;
+    uint32_t done = 0;
+    while (queue_walk(q, &all, &cursor, SLICE, count, &left))
+        ;
+    if (left == n)
+        done = queue_act(q, v->action, f->id, UINT32_MAX, str_c(w->s->who));
+    for (size_t i = 0; i < n && left != n; i++)
+        done += queue_act(q, v->action, f->id, f[i].index, str_c(w->s->who));
+    w->recipients += done;
+    w->messages += done > 0;
 }
 
 /* What a slice found is acted on after the walk, which must not see the queue change below it. */
 static void act(struct act_walk *w, const struct verb *v)
 {
-    for (size_t i = 0; i < w->n; i++) {
-        uint32_t k = queue_act(w->s->rooms->queue, v->action, w->found[i].id, w->found[i].index, str_c(w->s->who));
-        w->recipients += k;
-        if (k && w->found[i].id != w->last_id) {
-            w->messages++;
-            w->last_id = w->found[i].id;
-        }
+    for (size_t i = 0, n; i < w->n; i += n) {
+        for (n = 1; i + n < w->n && w->found[i + n].id == w->found[i].id;)
+            n++;
+        act_message(w, v, &w->found[i], n);
     }
     w->n = 0;
 }
@@ -132,9 +167,6 @@ static int run(struct ctl_session *s, const struct verb *v)
         return ctl_fail(s, EXIT_USAGE, "postrider: expected message ids, a filter such as --sender TEXT, or --all");
     if (a->all && (a->nword || a->filtered))
         return ctl_fail(s, EXIT_USAGE, "postrider: --all excludes ids and filters");
-    w.found = arena_array(&s->arena, SLICE, sizeof *w.found);
-    if (!w.found)
-        return ctl_fail(s, EXIT_FAIL, "postrider: the server is out of memory");
     if (s->out.json) {
         json_open(&s->out, '{');
         json_kstr(&s->out, "action", str_c(v->does));
@@ -150,6 +182,9 @@ static int run(struct ctl_session *s, const struct verb *v)
         status = one ? one : status;
     }
     result(&w, v);
+    free(w.found);
+    if (w.nomem)
+        return ctl_fail(s, EXIT_FAIL, "postrider: the server is out of memory; not all was done");
     return status;
 }
 

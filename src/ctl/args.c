@@ -57,6 +57,8 @@ static const struct option options[] = {
     {S_INIT("ids"), OPT_IDS, FLAG, AT(ids)},
     {S_INIT("head"), OPT_HEAD, FLAG, AT(head)},
     {S_INIT("message"), OPT_MESSAGE, FLAG, AT(message)},
+    {S_INIT("hold"), OPT_TAKE, FLAG, AT(hold)},
+    {S_INIT("had"), OPT_TAKE, FLAG, AT(had)},
     {S_INIT("limit"), OPT_LIMIT, NUMBER, AT(limit)},
     {S_INIT("sender"), OPT_FILTER, STRING, AT(filter.sender)},
     {S_INIT("recipient"), OPT_FILTER, STRING, AT(filter.recipient)},

@@ -52,6 +52,7 @@ enum ctl_exit {
     EXIT_FAIL = 1,
     EXIT_GONE = 2, /* export-one: nothing is left of the message */
     EXIT_BUSY = 3, /* export-one: a recipient's attempt runs */
+    EXIT_SAME = 4, /* export-one --had: nothing happened since it was held: the file that was written then is good */
     EXIT_USAGE = 64
 };
 

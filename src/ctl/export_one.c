@@ -1,6 +1,7 @@
 /*
  * `queue export-one ID`: what is left of a message in the exported form. A recipient whose attempt runs
- * is not given away while it runs: "postrider queue export" asks again.
+ * is not given away while it runs: "postrider queue export" asks again. With --hold nothing more happens to
+ * the message from the moment that its states were read, so that it can be removed once it is kept elsewhere.
  */
 #include "base/codec.h"
 #include "ctl/internal.h"
@@ -9,7 +10,7 @@ struct states {
     struct arena *arena;
     const struct envelope *env;
     struct rcpt_status *v; /* RCPT_DONE until the queue says otherwise */
-    uint32_t left, active;
+    uint32_t left, active, held;
 };
 
 static void each(void *arg, const struct queue_entry *e)
@@ -20,6 +21,7 @@ static void each(void *arg, const struct queue_entry *e)
     struct rcpt_status *r = &s->v[e->index];
     s->left += r->state == RCPT_DONE;
     s->active += e->state[0] == 'a';
+    s->held += e->state[0] == 'h';
     *r = (struct rcpt_status){.state = RCPT_WAITING,
                               .held = e->state[0] == 'h',
                               .attempts = (uint16_t)e->attempts,
@@ -37,6 +39,20 @@ static void keep_left(struct envelope *env, struct rcpt_status *v)
             v[n++] = v[i];
         }
     env->nto = n;
+}
+
+/* The head may be larger than what a session gathers: many recipients. */
+static err head(struct ctl_session *s, const struct envelope *env, const struct rcpt_status *v) YIELDS;
+static err head(struct ctl_session *s, const struct envelope *env, const struct rcpt_status *v)
+{
+    AUTO_BUF b;
+    buf_init(&b, CTL_EXPORT_HEAD_MAX);
+    err e = ctl_export_head(&b, env, v);
+    for (str rest = buf_str(&b); rest.n && !e; rest = str_skip(rest, CTL_FRAME_MAX)) {
+        buf_add(&s->out.b, str_sub(rest, 0, CTL_FRAME_MAX));
+        e = ctl_out_send(&s->out);
+    }
+    return e;
 }
 
 static int octets(struct ctl_session *s, struct spool_reader *r) YIELDS;
@@ -65,7 +81,8 @@ static int octets(struct ctl_session *s, struct spool_reader *r)
 static int export(struct ctl_session *s, struct spool_reader *r, uint64_t id) YIELDS;
 static int export(struct ctl_session *s, struct spool_reader *r, uint64_t id)
 {
-    struct states st = {&s->arena, &r->env, arena_array(&s->arena, r->env.nto + 1, sizeof *st.v), 0, 0};
+    struct states st = {.arena = &r->arena, .env = &r->env};
+    st.v = arena_array(&r->arena, r->env.nto + 1, sizeof *st.v);
     if (!st.v)
         return ctl_fail(s, EXIT_FAIL, "postrider: the server is out of memory");
     for (uint32_t i = 0; i < r->env.nto; i++)
@@ -78,10 +95,14 @@ static int export(struct ctl_session *s, struct spool_reader *r, uint64_t id)
         return ctl_fail(s, EXIT_GONE, "postrider: nothing is left of the message");
     if (st.active)
         return ctl_fail(s, EXIT_BUSY, "postrider: the message is being delivered");
+    if (s->args.had && st.held == st.left)
+        return EXIT_SAME;
+    if (s->args.hold)
+        queue_act(s->rooms->queue, QUEUE_HOLD, id, UINT32_MAX, str_c(s->who));
     keep_left(&r->env, st.v);
-    err e = s->arena.e;
+    err e = r->arena.e;
     if (!e)
-        e = ctl_export_head(&s->out.b, &r->env, st.v);
+        e = head(s, &r->env, st.v);
     if (e)
         return ctl_fail(s, EXIT_FAIL, "postrider: the message cannot be exported: %s", err_text(e));
     return octets(s, r);

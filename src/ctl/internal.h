@@ -16,12 +16,13 @@ enum ctl_opt {                 /* what a command takes */
                OPT_IDS = 16,
                OPT_HEAD = 32,
                OPT_MESSAGE = 64,
+               OPT_TAKE = 128, /* of export-one */
 };
 
 struct ctl_args {
     struct queue_filter filter;
     uint64_t limit; /* 0: none */
-    bool json, all, dry_run, ids, head, message;
+    bool json, all, dry_run, ids, head, message, hold, had;
     bool filtered; /* an option of OPT_FILTER was given */
     str *word;     /* what is no option */
     size_t nword;
@@ -100,6 +101,7 @@ int ctl_bounce(struct ctl_session *s) YIELDS;
 int ctl_export_one(struct ctl_session *s) YIELDS;
 int ctl_import_one(struct ctl_session *s) YIELDS;
 int ctl_new_id(struct ctl_session *s) YIELDS;
+int ctl_has(struct ctl_session *s) YIELDS;
 int ctl_why(struct ctl_session *s) YIELDS;
 
 /* One HTTP request for metrics on `c`. */

@@ -63,8 +63,9 @@ static int judge(str line, bool *ret_head)
     *ret_head = str_eq(method, S("HEAD"));
     if (!*ret_head && !str_eq(method, S("GET")))
         return 405;
-    str_cut(&target, '?', &target);
-    return str_eq(target, S("/metrics")) ? 200 : 404;
+    str path;
+    str_cut(&target, '?', &path);
+    return str_eq(path, S("/metrics")) ? 200 : 404;
 }
 
 static const char *reason(int status)

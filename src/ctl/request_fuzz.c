@@ -14,7 +14,7 @@ static void as_request(struct arena *a, str in)
     if (ctl_request_decode(a, str_sub(in, CTL_HEAD, CTL_HEAD + n), &r))
         return;
     buf_init(&why, 2048);
-    for (unsigned opts = 0; opts < 128; opts += 127)
+    for (unsigned opts = 0; opts < 256; opts += 255)
         if (!ctl_args_parse(a, r.v, r.n, opts, &args, &why) && why.n == 0)
             __builtin_trap(); /* a refusal says why */
     buf_free(&why);

@@ -43,7 +43,10 @@ static const struct command {
     {{S_INIT("queue"), S_INIT("remove")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_remove},
     {{S_INIT("queue"), S_INIT("bounce")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_bounce},
     /* of queue export and queue import, one message each */
-    {{S_INIT("queue"), S_INIT("export-one")}, 1, 1, 0, true, ctl_export_one},
+    {{S_INIT("queue"), S_INIT("export-one")}, 1, 1, OPT_TAKE, true, ctl_export_one},
+    {{S_INIT("queue"), S_INIT("import-one")}, 1, 1, 0, true, ctl_import_one},
+    {{S_INIT("queue"), S_INIT("new-id")}, 0, 0, 0, true, ctl_new_id},
+    {{S_INIT("queue"), S_INIT("has")}, 1, 1, 0, true, ctl_has},
 };
 
 int ctl_fail(struct ctl_session *s, int status, const char *fmt, ...)

@@ -148,9 +148,8 @@ static void enter(struct post *p)
         queue_arm(q);
 }
 
-err queue_accept(struct queue *q, const struct envelope *env, struct body *mem)
+static err push(struct queue *q, struct msg *m)
 {
-    struct msg *m = msg_new(q, env, NULL, mem);
     if (!m) {
         lost_until_start();
         return E_NOMEM;
@@ -165,6 +164,19 @@ err queue_accept(struct queue *q, const struct envelope *env, struct body *mem)
         rt_post(rt_loop(0), &q->enter_post);
     }
     return OK;
+}
+
+err queue_accept(struct queue *q, const struct envelope *env, struct body *mem)
+{
+    return push(q, msg_new(q, env, NULL, mem));
+}
+
+err queue_accept_as(struct queue *q, const struct envelope *env, const struct rcpt_status *state)
+{
+    struct msg *m = msg_new(q, env, state, NULL);
+    for (uint32_t i = 0; m && i < m->nto; i++)
+        m->to[i].reply = texts_get(&q->texts, state[m->to[i].index].reply);
+    return push(q, m);
 }
 
 err queue_room(struct queue *q, uint32_t recipients)

@@ -54,8 +54,10 @@ size_t head_len(str message, bool *ret_empty_line)
     while (head_next(&rest, &f))
         ;
     size_t len = line_at(rest, &line);
-    *ret_empty_line = len > 0 && line.n == 0;
-    return message.n - rest.n + (*ret_empty_line ? len : 0);
+    bool empty = len > 0 && line.n == 0;
+    if (ret_empty_line)
+        *ret_empty_line = empty;
+    return message.n - rest.n + (empty ? len : 0);
 }
 
 str head_find(str block, str name)

@@ -24,7 +24,7 @@ struct head_field {
  * too. A name is 1 or more printable octets; blanks before the colon are taken (obsolete syntax). */
 bool head_next(str *rest, struct head_field *ret);
 
-/* Length of the header block: all fields, and the empty line if there is one (*ret_empty_line). */
+/* Length of the header block: all fields, and the empty line if there is one (*ret_empty_line, which may be NULL). */
 size_t head_len(str message, bool *ret_empty_line);
 
 /* The first field of that name (ASCII case ignored): its raw value. p == NULL when there is none. */
