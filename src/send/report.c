@@ -170,7 +170,8 @@ static err compose(struct draft *d)
             buf_add(&out, S("\r\n"));
         e = dsn_print_end(&out, &m);
     }
-    d->head_size = (uint32_t)head_len(buf_str(&out), NULL);
+    bool blank;
+    d->head_size = (uint32_t)head_len(buf_str(&out), &blank);
     if (!e && !(d->body = body_new()))
         e = E_NOMEM;
     return e ? e : body_add(d->body, buf_str(&out));
