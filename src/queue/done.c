@@ -1,4 +1,5 @@
 /* What an attempt brought: each recipient of a ticket that came back goes on, waits, ends or fails. */
+#include "base/text.h"
 #include "queue/internal.h"
 
 #define AGAIN_MS 60000 /* when there is no memory to note an end */
@@ -14,6 +15,18 @@ void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str r
     rcpt_state(q, r, R_ENDING);
     if (!job_add(q, r, outcome, reply, remote))
         rcpt_wait(q, r, tick_after(q, AGAIN_MS));
+}
+
+static void log_deferred(struct queue *q, const struct ticket *t, uint32_t i, const struct rcpt *r)
+{
+    const struct site *s = q->site[r->site];
+    str via = t->to[i].remote.n || !s ? t->to[i].remote : str_mem(s->key, s->key_n);
+    char mem[64];
+    struct buf next;
+    buf_init_fixed(&next, mem, sizeof mem);
+    text_time(&next, tick_wall_ms(q, r->next));
+    rt_log(EV_deferred, log_id(t->id), log_str(msg_sender(t->msg)), log_str(t->to[i].address), log_str(via),
+           log_str(t->to[i].reply), log_str(buf_str(&next)), log_num(r->attempts));
 }
 
 /* An attempt came to nothing, or there was none. */
@@ -42,6 +55,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
         sched_add(q, r, true);
     } else if (attempted) {
         rcpt_wait(q, r, retry_tick(q, m, r->attempts, t->not_before));
+        log_deferred(q, t, i, r);
         sched_add(q, r, false);
     } else {
         rcpt_ready(q, r, true);
@@ -118,6 +132,9 @@ void owner_done(struct post *p)
     struct queue *q = l->queue;
     struct msg *m = t->msg;
     list_init(&t->link);
+    if (t->untaken && l->site && site_works(q, l->site)) /* it only wants no more connections: site_failed */
+        for (uint32_t i = 0; i < t->nto; i++)
+            t->to[i].fate = FATE_NONE;
     learn(l->site, l, t);
     m->active--;
     for (uint32_t i = 0; i < t->nto; i++)

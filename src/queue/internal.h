@@ -206,6 +206,7 @@ struct queue {
     uint32_t reporters;
     struct timer timer;
     rt_time armed;
+    struct fiber *drainer; /* keeps the loop until what leases bring back is with the spool */
 };
 
 /* A text of our own for people, RFC 3463 status included. */
@@ -228,6 +229,9 @@ int64_t with_jitter(int64_t ms);                       /* 0 to 10 % more */
 void msg_due(struct queue *q, struct msg *m, tick at); /* at the latest then */
 void queue_arm(struct queue *q);
 void queue_timer(struct timer *t);
+
+/* queue.c */
+void queue_drained(struct queue *q); /* after a stop: something else has come to its end */
 
 /* message.c: building, entering, states, bodies in memory, freeing */
 struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rcpt_status *state, struct body *mem);
@@ -261,6 +265,7 @@ void site_failed(struct queue *q, struct site *s, str why);
 void site_timer(struct queue *q, struct site *s); /* its time has come */
 void site_wake_at(struct queue *q, struct site *s, rt_time at);
 bool site_blocked(const struct site *s);
+bool site_works(const struct queue *q, const struct site *s);
 void sites_free(struct queue *q);
 
 /* pump.c: tickets for leases, leases for sites */

@@ -60,6 +60,7 @@ static size_t hand_out(struct lease *l, struct ticket **out, size_t max)
     size_t n = 0;
     while (n < max && !list_empty(&l->tickets))
         out[n++] = container_of(list_pop_front(&l->tickets), struct ticket, link);
+    l->handed |= n != 0;
     return n;
 }
 
@@ -97,11 +98,28 @@ void queue_done(struct lease *l, struct ticket *t)
     rt_post(rt_loop(0), &t->post);
 }
 
+/* The message that the connection was opened for, when there was none: an attempt of its own, with that reply. */
+static void put_off_first(struct lease *l, str why)
+{
+    for (struct list *n; (n = list_pop_front(&l->tickets));) {
+        struct ticket *t = container_of(n, struct ticket, link);
+        str reply = arena_str(&t->arena, str_sub(why, 0, 512));
+        for (uint32_t i = 0; i < t->nto; i++) {
+            t->to[i].fate = FATE_DEFERRED;
+            t->to[i].reply = reply;
+        }
+        t->untaken = true;
+        queue_done(l, t);
+    }
+}
+
 void queue_end(struct lease *l, err down, str why)
 {
-    give_back(l);
     if (down != OK && !why.n)
         why = str_c(err_text(down));
+    if (down != OK && down != E_CANCELLED && !l->unstarted && !l->handed)
+        put_off_first(l, why);
+    give_back(l);
     why = str_sub(why, 0, sizeof l->why);
     memcpy(l->why, why.n ? why.p : "", why.n);
     l->why_n = why.n;

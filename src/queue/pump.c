@@ -299,5 +299,6 @@ void owner_ending(struct post *p)
     starved_pump(q);
     site_pump(q, s);
     site_tidy(q, s);
+    queue_drained(q);
     queue_arm(q);
 }

@@ -218,10 +218,35 @@ void queue_reload(struct queue *q, struct conf *c)
     }
 }
 
+static bool busy(const struct queue *q)
+{
+    return q->connections || q->reporters || q->writing || !list_empty(&q->pending) || q->sched;
+}
+
+static void drain(void *arg)
+{
+    struct queue *q = arg;
+    fiber_shield(true);
+    while (busy(q) && q->retry_at == RT_NEVER && fiber_park(RT_NEVER) == OK)
+        ;
+    q->drainer = NULL;
+}
+
+void queue_drained(struct queue *q)
+{
+    if (q->drainer)
+        fiber_wake(q->drainer);
+}
+
 void queue_stop(struct queue *q)
 {
+    if (q->stopping)
+        return;
     q->stopping = true;
+    if (!rt_self()) /* loops have ended */
+        return;
     leases_close_idle(q);
+    q->drainer = fiber_spawn(drain, q, "queue drain");
 }
 
 void queue_free(struct queue **queue)

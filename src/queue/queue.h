@@ -59,6 +59,7 @@ struct ticket {
     struct list out; /* of all that were handed out */
     uint32_t *pos;   /* places of the recipients in msg, as in `to` */
     bool ends;       /* the last of its message */
+    bool untaken;    /* its connection was never made */
 };
 
 struct lease {
@@ -72,7 +73,7 @@ struct lease {
     struct fiber *waiter;
     uint32_t want;
     rt_time until;
-    bool asked, over, ended, unstarted, bye;
+    bool asked, over, ended, unstarted, bye, handed;
     err down;
     char why[512];
     size_t why_n;
@@ -92,7 +93,8 @@ size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time unti
 /* Gives a ticket back with the fates of its recipients filled in. Any time after it was taken; does not sleep. */
 void queue_done(struct lease *l, struct ticket *t);
 /* The connection is over; tickets still held must have been given back. `down` != OK: the site could not be
- * reached; nobody tries again before its back-off ends, `why` (copied) tells people. `down` == OK and
+ * reached; nobody tries again before its back-off ends, `why` (copied) tells people, and the message that the
+ * lease was opened for, if it was not taken, counts as deferred with it. `down` == OK and
  * `why` empty: an ordinary end. Frees the lease. */
 void queue_end(struct lease *l, err down, str why);
 

@@ -107,8 +107,8 @@ tick job_due(const struct msg *m)
 
 static bool attempt_soon(const struct queue *q, const struct msg *m)
 {
-    if (m->active)
-        return true;
+    if (m->active || q->stopping)
+        return m->active != 0;
     for (uint32_t i = 0; i < m->nto; i++)
         if (m->to[i].state == R_READY && !site_blocked(q->site[m->to[i].site]))
             return true;
@@ -126,7 +126,7 @@ static void enqueue(struct queue *q, struct job *j)
 void job_try(struct queue *q, struct msg *m)
 {
     struct extra *x = m->x;
-    if (!x || m->pending || q->stopping)
+    if (!x || m->pending)
         return;
     struct job *j = x->running;
     if (j) {
@@ -203,7 +203,8 @@ static void reporter(void *arg)
 {
     struct queue *q = arg;
     struct list *n;
-    while (!q->stopping && !fiber_cancelled() && (n = list_pop_front(&q->jobs))) {
+    fiber_shield(true); /* only disks are waited for */
+    while ((n = list_pop_front(&q->jobs))) {
         struct job *j = container_of(n, struct job, link);
         struct msg *m = j->m;
         j->queued = false;
@@ -224,6 +225,7 @@ static void reporter(void *arg)
         queue_arm(q);
     }
     q->reporters--;
+    queue_drained(q);
 }
 
 void reporters_start(struct queue *q)

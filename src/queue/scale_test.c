@@ -67,8 +67,12 @@ static void test_blocked_then_drained(void **state)
         bring_one(i, NULL);
         if (i % 64 == 63)
             world_posts();
-        if (i == 63)
+        if (i == 63) {
+            struct ticket *t;
+            assert_int_equal(take(w.leases[0], &t, 1), 1);
+            give(w.leases[0], t, FATE_NONE, "");
             finish_lease(w.leases[0], E_REFUSED, "connection refused");
+        }
     }
     world_run();
     double t1 = seconds();

@@ -255,6 +255,30 @@ static void test_down_short_delays(void **state)
     assert_int_equal(count('E', 0), 2);
 }
 
+/* A lease whose connection could not be made: its message counts as tried, with the reason as its reply. */
+static void test_no_connection(void **state)
+{
+    (void)state;
+    uint64_t id = bring1("a@x.test");
+    world_run();
+    finish_lease(w.leases[0], E_REFUSED, "connection refused");
+    assert_int_equal(w.events[EV_deferred], 1);
+    assert_true(count('S', id) == 1 && w.recs[0].attempts == 1);
+    struct queue_stats s;
+    queue_stats(w.q, &s);
+    assert_true(s.waiting == 1 && s.blocked_sites == 1);
+    world_advance(290000);
+    assert_int_equal(w.nleases, 0);
+    world_advance(45000);
+    assert_int_equal(drain(FATE_DELIVERED), 1);
+    id = bring1("a@x.test");
+    world_run();
+    finish_lease(w.leases[0], E_CANCELLED, "");
+    world_advance(200);
+    assert_int_equal(w.events[EV_deferred], 1);
+    assert_int_equal(drain(FATE_DELIVERED), 1);
+}
+
 /* Too many connections for it: it is not down. */
 static void test_busy(void **state)
 {
@@ -383,6 +407,7 @@ int main(void)
         T(test_rate),
         T(test_down),
         T(test_down_short_delays),
+        T(test_no_connection),
         T(test_busy),
         T(test_connections_all),
         T(test_idle_ends),

@@ -87,6 +87,7 @@ static void written(struct post *p)
         durable(q, container_of(n, struct ticket, link));
     settle(q);
     queue_arm(q);
+    queue_drained(q);
 }
 
 static void write_results(struct queue *q)

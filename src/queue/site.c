@@ -322,7 +322,8 @@ void site_open(struct queue *q, struct site *s)
     cnt_add(&q->n.blocked, -1);
 }
 
-static bool others_work(const struct queue *q, const struct site *s)
+/* A connection to it that has delivered is still open. */
+bool site_works(const struct queue *q, const struct site *s)
 {
     LIST_EACH(i, &q->leases)
     {
@@ -339,7 +340,7 @@ static bool others_work(const struct queue *q, const struct site *s)
  */
 void site_failed(struct queue *q, struct site *s, str why)
 {
-    if (s->connections && others_work(q, s)) {
+    if (s->connections && site_works(q, s)) {
         s->cap = s->connections;
         s->cap_until = rt_now() + CAP_MS * RT_MS;
         site_wake_at(q, s, s->cap_until);

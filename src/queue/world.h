@@ -109,7 +109,8 @@ struct fiber *fiber_spawn(void (*fn)(void *), void *arg, const char *name)
 }
 struct fiber *fiber_self(void) { return (struct fiber *)&w; }
 void fiber_wake(struct fiber *f) { (void)f; }
-bool fiber_cancelled(void) { return false; }
+void fiber_shield(bool on) { (void)on; }
+struct loop *rt_self(void) { return rt_loop(0); }
 static bool world_posts(void)
 {
     bool any = w.first != NULL;

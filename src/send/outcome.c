@@ -71,8 +71,5 @@ void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t a
         if (r->fate == FATE_DELIVERED || r->fate == FATE_RELAYED)
             rt_log(EV_delivered, log_id(t->id), log_str(sender), log_str(r->address), log_str(via), log_str(r->reply),
                    log_num(rt_wall_ms() - arrived_ms), log_str(tls));
-        else if (r->fate == FATE_DEFERRED)
-            rt_log(EV_deferred, log_id(t->id), log_str(sender), log_str(r->address), log_str(via), log_str(r->reply),
-                   log_num(0), log_num(r->attempts + 1));
     }
 }
