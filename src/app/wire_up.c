@@ -43,8 +43,11 @@ void world_serve(enum socket_kind kind, int fd)
 {
     static struct ctl rooms;
     struct stat st;
-    rooms =
-        (struct ctl){.queue = world.queue, .spool = world.spool, .conf = world_conf, .started_ms = world.started_ms};
+    rooms = (struct ctl){.queue = world.queue,
+                         .spool = world.spool,
+                         .history = world.history,
+                         .conf = world_conf,
+                         .started_ms = world.started_ms};
     rooms.owner = fstat(world.folders.data, &st) ? geteuid() : st.st_uid;
     err e = kind == SOCKET_CONTROL ? ctl_serve(&rooms, fd) : ctl_metrics_serve(&rooms, fd);
     if (e)

@@ -2,6 +2,7 @@
 #ifndef APP_WIRING_H
 #define APP_WIRING_H
 #include "app/app.h"
+#include "history/history.h"
 #include "queue/queue.h"
 #include "recv/recv.h"
 
@@ -9,6 +10,7 @@ struct world {
     struct conf *conf; /* in force; world_conf() from anywhere */
     struct spool *spool;
     struct queue *queue;
+    struct history *history; /* NULL: it could not be opened */
     struct folders folders;
     int channel;
     bool running;       /* the queue has been started */

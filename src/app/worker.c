@@ -177,9 +177,21 @@ static void start_loop(void *arg, int index)
     conf_drop(&c);
 }
 
+/* A server without a history does its work all the same. */
+static void open_history(const struct worker_start *w)
+{
+    const struct conf *c = world.conf;
+    const struct history_config hc = {
+        .dirfd = w->folders.history, .folder = "", .max_size = c->history_max_size, .max_age = c->history_max_age};
+    err e = history_open(&world.history, &hc);
+    if (e)
+        rt_log(EV_history_failed, log_c("open"), log_err(e));
+}
+
 static err open_stores(const struct worker_start *w)
 {
     const struct conf *c = world.conf;
+    open_history(w);
     err e = queue_new(&world.queue, world_queue_ops());
     if (e)
         return e;
@@ -226,6 +238,7 @@ int worker_run(const struct worker_start *w)
     e = rt_run(&s);
     queue_stop(world.queue);
     spool_close(&world.spool);
+    history_close(&world.history);
     rt_log(EV_stop, log_c("drained"));
     rt_log_flush();
     return e ? 1 : 0;

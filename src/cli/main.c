@@ -158,6 +158,9 @@ static const struct cli_command own[] = {
     {"config", cli_config_command, "check|print -c FILE, sample",
      "check a configuration file, print what is in force, print a commented sample"},
     {"status", remote, "", "how the server is: queue, connections, disk, slow destinations"},
+    {"why", cli_why, "ID|ADDRESS [--limit N]", "the whole story of a message, or of the newest messages of an address"},
+    {"queue list", NULL, FILTERS "\n                    [--limit N] [--ids]",
+     "what is not yet delivered, oldest first"},
     {"queue show", NULL, "ID [--head|--message]", "one message: envelope and recipients, header block, or all of it"},
     {"queue flush", NULL, "ID...|FILTERS|--all [--dry-run]", "try again now; likewise:"},
     {"queue hold", NULL, "", "do not try before a release"},
@@ -228,7 +231,7 @@ int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore
     if (c)
         return c->run(argc - 1, argv + 1);
     if (argc > 1)
-        cli_fail(EX_USAGE, "there is no command \"%s\"", argv[1]);
+        return cli_fail(EX_USAGE, "there is no command \"%s\"; see postrider help", argv[1]);
     help(stderr, more, nmore);
     return EX_USAGE;
 }

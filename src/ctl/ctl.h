@@ -13,12 +13,12 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 #include "conf/conf.h"
+#include "history/history.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
 
 /* ---- the server's side ---- */
 
-struct history;
 struct ctl { /* must outlive the loops */
     struct queue *queue;
     struct spool *spool;

@@ -262,5 +262,5 @@ int ctl_has(struct ctl_session *s)
     err e = spool_read_open(&r, s->rooms->spool, id, NULL);
     if (!e)
         spool_read_close(&r);
-    return e == E_NOT_FOUND ? EXIT_GONE : EXIT_OK;
+    return e == E_NOT_FOUND && !ctl_told(s->rooms, id) ? EXIT_GONE : EXIT_OK;
 }

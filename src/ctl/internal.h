@@ -85,6 +85,9 @@ struct ctl_session {
 /* A recipient as `queue show` and `why` have it in JSON. */
 void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e);
 
+/* The history knows the message. */
+bool ctl_told(const struct ctl *rooms, uint64_t id) YIELDS;
+
 /* Fails the command: an error text and a status. */
 int ctl_fail(struct ctl_session *s, int status, const char *fmt, ...) YIELDS __attribute__((format(printf, 3, 4)));
 /* The word as a message id; on failure says so and returns false. */

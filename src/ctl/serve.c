@@ -35,6 +35,7 @@ static const struct command {
     int (*run)(struct ctl_session *s) YIELDS;
 } commands[] = {
     {{S_INIT("status"), {0}}, 0, 0, 0, true, ctl_status},
+    {{S_INIT("why"), {0}}, 1, 1, OPT_LIMIT, true, ctl_why},
     {{S_INIT("queue"), S_INIT("list")}, 0, 0, OPT_FILTER | OPT_ALL | OPT_LIMIT | OPT_IDS, true, ctl_list},
     {{S_INIT("queue"), S_INIT("show")}, 1, 1, OPT_HEAD | OPT_MESSAGE, true, ctl_show},
     {{S_INIT("queue"), S_INIT("flush")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_flush},
