@@ -218,7 +218,7 @@ static void reload(struct parent *p)
             buf_clear(&why);
             conf_needs_restart(&why, p->conf, c);
             if (why.n)
-                rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_str(buf_str(&why)));
+                rt_log(EV_restart_needed, log_c(p->file), log_str(buf_str(&why)));
             conf_drop(&p->conf);
             conf_bundle_free(&p->bundle);
             p->conf = c;

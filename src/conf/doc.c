@@ -264,10 +264,5 @@ void conf_needs_restart(struct buf *out, const struct conf *from, const struct c
         const struct conf_listener *a = &from->listeners[i], *b = listener_of(to, a->title);
         if (b)
             compare(out, SEC_listener, "listener ", a->title, a, b);
-        else
-            differs(out, "removed listener ", a->title, NULL);
     }
-    for (size_t i = 0; i < to->nlisteners; i++)
-        if (!listener_of(from, to->listeners[i].title))
-            differs(out, "new listener ", to->listeners[i].title, NULL);
 }
