@@ -55,7 +55,7 @@ static bool check_head(struct tx *t, str head, const struct head_facts *f, struc
         reply_set(r, 554, "5.6.11", "Bare CR, LF or NUL in the header");
         return false;
     }
-    if (f->received > (unsigned)t->conf->limits_hops || f->own > OWN_HOPS) {
+    if (f->received >= (unsigned)t->conf->limits_hops || f->own > OWN_HOPS) {
         reply_set(r, 554, "5.4.6", "Too many hops: mail loop");
         return false;
     }

@@ -121,7 +121,7 @@ static bool settle(struct tx *t, struct reply *r, err e, str text)
     case OK:
         if (!t->accepted++)
             t->only = text;
-        reply_set(r, 250, "2.1.5", "Recipient ok");
+        reply_set_str(r, 250, "2.1.5", S("Recipient ok"));
         return true;
     case E_NOT_FOUND:
         return unknown(t, r);

@@ -98,7 +98,7 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
     }
     t->announced = m->p.size;
     t->open = true;
-    reply_set(r, 250, "2.1.0", "Sender ok");
+    reply_set_str(r, 250, "2.1.0", S("Sender ok"));
     return true;
 }
 

@@ -14,7 +14,7 @@
 enum {
     BUF_SIZE = 16 * 1024,      /* of a borrowed buffer; also what is gathered before it is written */
     LINE_MAX_SIZE = 64 * 1024, /* longest line that a caller may ask for */
-    SWALLOW_MAX = 1024 * 1024, /* of a line that is too long, before the connection counts as broken */
+    SWALLOW_MAX = 64 << 20,     /* of a line that is too long, before the connection counts as broken */
     FREE_MAX = 128,            /* buffers that a thread keeps for later */
     LINGER_MAX = 256 * 1024,   /* input thrown away at the end, so that a last reply arrives */
     PIECES = 32,               /* of one gathered write */
@@ -184,7 +184,7 @@ void conn_end(struct conn *c)
 
 err conn_resume(struct conn *c)
 {
-    if ((c->e == E_TIMEOUT || c->e == E_CANCELLED) && !c->cut)
+    if ((c->e == E_TIMEOUT || c->e == E_CANCELLED || c->e == E_LINE_LENGTH) && !c->cut)
         c->e = OK;
     return c->e;
 }

@@ -38,14 +38,14 @@ err conn_init(struct conn *c, int fd, const struct sockaddr_storage *peer);
 void conn_close(struct conn *c); /* at once: no flush, no close_notify */
 /* Flushes, sends close_notify in TLS, closes. Bounded by the deadline. */
 void conn_end(struct conn *c) YIELDS;
-/* After E_TIMEOUT or E_CANCELLED: forgets the error, so that a farewell (421) can be written; the owner sets a
+/* After E_TIMEOUT, E_CANCELLED or E_LINE_LENGTH: forgets the error, so that a farewell (421) can be written; the owner sets a
  * new deadline, and shields the fiber when it was cancelled. Returns the error that stays, or OK. */
 err conn_resume(struct conn *c);
 
 /* A line up to and including LF, at most `max` octets (max <= 64 KiB). *ret has neither LF nor a CR before it
  * and is valid until the next read. `*ret_crlf` (may be NULL) tells whether it ended in CRLF.
  * Out-bound data is flushed first when it would have to wait. A longer line: E_LINE_LENGTH is returned once, not
- * sticky, after the whole line was swallowed (up to 1 MiB; beyond that sticky). */
+ * sticky, after the whole line was swallowed (up to 64 MiB; beyond that sticky). */
 err conn_readline(struct conn *c, size_t max, str *ret, bool *ret_crlf) YIELDS;
 /* Whatever is there, at least one octet: *ret is valid until the next call; conn_took says how many of
  * them were used (the rest is seen again). Flushes first when it would have to wait. */

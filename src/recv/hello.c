@@ -67,13 +67,8 @@ void do_hello(struct session *s, const struct cmd *c, struct reply *r)
         return;
     }
     session_end_tx(s); /* RFC 5321 4.1.4: as RSET, and once more from the beginning */
-    str kept = arena_str(&s->names, name);
-    if (!kept.p) {
-        reply_set_str(r, 421, "4.3.0", S("Out of memory, try again later"));
-        s->closing = true;
-        return;
-    }
-    s->src.helo = kept;
+    s->src.helo = str_mem(s->helo, name.n < sizeof s->helo ? name.n : sizeof s->helo); /* 255 octets at most */
+    memcpy(s->helo, name.p, s->src.helo.n);
     s->src.esmtp = ascii_lower(c->verb.p[0]) != 'h';
     s->state = STATE_READY;
     reply_set(r, 250, "", STR_FMT, STR_ARG(session_hostname(s)));

@@ -24,8 +24,9 @@ struct session {
     struct conf *conf; /* the generation in force; taken anew by each MAIL */
     struct tx tx;
     struct source src;
-    struct arena names; /* client name, HELO, TLS: until the next greeting */
+    struct arena names; /* client name, user, TLS: until the next greeting */
     char client_text[IP_TEXT_MAX + 1];
+    char helo[ADDR_DOMAIN_MAX + 1];
     uint8_t state;    /* enum state */
     bool closing;     /* after this answer the session ends */
     bool skipping;    /* a line without CRLF was answered: the rest up to a CRLF belongs to it */

@@ -249,7 +249,8 @@ static void farewell(struct session *s)
         break;
     case E_LINE_LENGTH:
         s->why = "endless line";
-        return;
+        reply_set_str(&r, 500, "5.5.2", S("Line too long, closing connection"));
+        break;
     default:
         s->why = s->c->e == E_CLOSED && s->state != STATE_MAIL && s->state != STATE_BDAT ? "closed" : err_text(s->c->e);
         return;
