@@ -52,7 +52,8 @@ static struct {
     int nfibers;
     struct fake_group *open, *sent;
     err disk, report, site_full;
-    bool recording, silent, start_fails;
+    bool recording, start_fails;
+    volatile bool failing; /* allocations fail now and then, where the test provides for it; never those of the world */
     struct rec *recs;
     size_t nrecs, groups, timers;
     struct shown shown[64];
@@ -172,14 +173,20 @@ static void rec_add(struct spool_group *g, struct rec r)
     struct fake_group *f = fake_of(g);
     if (!w.recording)
         return;
+    bool failing = w.failing;
+    w.failing = false;
     if (!(f->n & (f->n + 1)))
         f->v = realloc(f->v, (2 * f->n + 1) * sizeof *f->v);
     r.lazy = g->lazy;
     f->v[f->n++] = r;
+    w.failing = failing;
 }
 void spool_group_init(struct spool_group *g)
 {
+    bool failing = w.failing;
+    w.failing = false;
     struct fake_group *f = calloc(1, sizeof *f);
+    w.failing = failing;
     *g = (struct spool_group){0};
     f->g = g;
     f->next = w.open;
@@ -199,6 +206,8 @@ void spool_group_free(struct spool_group *g)
 }
 err spool_group_results(struct spool_group *g, uint64_t id, const struct result *r, size_t n)
 {
+    if (w.failing && rt_random_below(20) == 0)
+        return E_NOMEM;
     for (size_t i = 0; i < n; i++)
         rec_add(g, (struct rec){.kind = 'R', .id = id, .rcpt = r[i].rcpt, .outcome = r[i].outcome});
     return OK;
@@ -225,12 +234,15 @@ void spool_send(struct spool *s, struct spool_group *g)
     struct fake_group *f = fake_of(g);
     g->e = w.disk;
     w.groups++;
+    bool failing = w.failing;
+    w.failing = false;
     for (size_t i = 0; i < f->n && !g->e; i++) {
         if (!(w.nrecs & (w.nrecs + 1)))
             w.recs = realloc(w.recs, (2 * w.nrecs + 1) * sizeof *w.recs);
         f->v[i].lazy = g->lazy;
         w.recs[w.nrecs++] = f->v[i];
     }
+    w.failing = failing;
     rt_post(NULL, &g->done);
 }
 
