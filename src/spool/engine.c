@@ -208,7 +208,7 @@ static err write_batch(struct engine *e, bool sync)
     e->iov[0] = (struct iovec){e->batch_head, BATCH_HEAD};
     add_iov(e, zeros, page_up(length) - length);
     const char *step = "write";
-    err bad = rt_fs->pwritev(s->fd, e->iov, (int)e->niov, s->end);
+    err bad = direct_write(e, s, e->iov, e->niov, s->end);
     if (!bad && sync) {
         step = "sync";
         bad = rt_fs->datasync(s->fd);

@@ -176,6 +176,12 @@ struct engine {
     bool batch_copies;
     char batch_head[BATCH_HEAD];
 
+    struct direct {
+        int fd;       /* of the active segment; -1: ordinary writes */
+        uint64_t gen; /* of that segment */
+        char *out;
+    } direct;
+
     /* compaction; the helper's */
     struct seg *from;
     struct buf list; /* entries of `from` */
@@ -233,6 +239,12 @@ err engine_next(struct engine *e, enum use use);
 struct seg *seg_of_gen(const struct engine *e, uint64_t gen);  /* under the lock; NULL: freed */
 bool seg_is_dead(const struct engine *e, const struct seg *s); /* may be freed; under the lock */
 err seg_poison(struct engine *e, struct seg *s, uint32_t batch, const char *step, err why);
+
+/* direct.c: writes past the page cache where the file system can */
+err direct_zero(struct engine *e, struct seg *s, const char *name); /* all of a new file */
+/* Whole pages at a page; the writer's. Seen by readers at once; synced by s->fd. */
+err direct_write(struct engine *e, struct seg *s, const struct iovec *v, uint32_t nv, uint64_t at);
+void direct_end(struct engine *e);
 
 /* footer.c */
 void foot_add(struct seg *s, const struct foot_entry *f, const struct iovec *meta, int nmeta);

@@ -53,7 +53,7 @@ err engine_open(struct engine **ret, const struct spool_config *c, spool_due_fn 
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return E_NOMEM;
-    e->dir = -1;
+    e->dir = e->direct.fd = -1;
     e->segment_size = c->segment_size ? page_up(c->segment_size) : 64 << 20;
     if (e->segment_size < SEGMENT_MIN)
         e->segment_size = SEGMENT_MIN;
@@ -89,6 +89,8 @@ void engine_close(struct engine **pe)
     for (uint32_t i = 0; i < e->nsegs; i++)
         if (e->segs[i])
             seg_delete(e, e->segs[i]);
+    direct_end(e);
+    free(e->direct.out);
     free(e->segs);
     struct map_iter it = map_begin(&e->chunks);
     for (struct map_node *n; (n = map_each(&it));)

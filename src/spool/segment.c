@@ -123,23 +123,6 @@ err seg_write_head(struct engine *e, struct seg *s, uint32_t state, uint64_t gen
     return OK;
 }
 
-static err fill_file(struct seg *s, bool zeros)
-{
-    err bad = rt_fs->allocate(s->fd, 0, s->size);
-    if (bad || !zeros)
-        return bad;
-    size_t piece = s->size < 1 << 20 ? s->size : 1 << 20;
-    char *p = calloc(1, piece);
-    if (!p)
-        return E_NOMEM;
-    for (uint64_t at = 0; at < s->size && !bad; at += piece) {
-        size_t n = s->size - at < piece ? s->size - at : piece;
-        bad = rt_fs->pwritev(s->fd, &(struct iovec){p, n}, 1, at);
-    }
-    free(p);
-    return bad;
-}
-
 static struct seg *new_slot(struct engine *e)
 {
     lock_take(&e->lock);
@@ -160,7 +143,8 @@ err seg_create(struct engine *e, bool fill, struct seg **ret)
     seg_name(temp, "new", s->slot);
     seg_name(name, "seg", s->slot);
     err bad = rt_fs->open(e->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600, &s->fd);
-    bad = bad ? bad : fill_file(s, fill);
+    bad = bad ? bad : rt_fs->allocate(s->fd, 0, s->size);
+    bad = bad || !fill ? bad : direct_zero(e, s, temp);
     bad = bad ? bad : seg_write_head(e, s, HEAD_FREE, engine_next_gen(e));
     bad = bad ? bad : rt_fs->sync(s->fd);
     bad = bad ? bad : rt_fs->rename(e->dir, temp, e->dir, name);
