@@ -18,8 +18,6 @@ void tx_init(struct tx *t)
 
 void tx_reset(struct tx *t)
 {
-    if (!t->open && !t->arena.head)
-        return;
     if (t->chunks)
         spool_forget(intake_rooms.spool, t->env.id);
     body_drop(&t->body);
