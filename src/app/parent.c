@@ -114,7 +114,7 @@ static void start_worker(struct parent *p)
     if (pid == 0) {
         close(pair[0]);
         close(p->signals);
-        close(p->folders.lock);
+        /* The lock stays open here: it belongs to the last process of this server, not to the parent. */
         fcntl(pair[1], F_SETFL, O_NONBLOCK); /* a fiber reads it */
         sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
         signal(SIGHUP, SIG_IGN);
