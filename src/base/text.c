@@ -134,7 +134,7 @@ bool text_parse_time(str s, int64_t *ret_unix_ms)
     t.tm_mon--;
     t.tm_sec -= leap;
     int64_t at_s = (int64_t)timegm(&t) + leap;
-    if (t.tm_mday != day)          /* a day that its month does not have */
+    if (t.tm_mday != day) /* a day that its month does not have */
         return false;
     *ret_unix_ms = (at_s - off) * 1000 + ms;
     return true;
