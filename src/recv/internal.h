@@ -14,7 +14,7 @@ struct recv_listener {
 
 enum state { STATE_GREET = 1, STATE_READY = 2, STATE_MAIL = 4, STATE_BDAT = 8 };
 
-enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_SYNC = 4, CMD_IDLE = 8, CMD_HIDDEN = 16 };
+enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_ALONE = 4, CMD_IDLE = 8, CMD_HIDDEN = 16 };
 enum protocols { PROTO_SMTP = 1, PROTO_LMTP = 2, PROTO_BOTH = 3 };
 
 /* Everything that a connection owns besides its buffers and its stack: some 1.5 KiB while idle. */
@@ -62,6 +62,8 @@ void session_forget(struct session *s);
 void session_client(struct session *s);
 void session_trust(struct session *s);
 void session_greet(struct session *s) YIELDS;
+/* For ALONE: true when nothing is buffered behind the command; else *r says so and the session ends. */
+bool session_alone(struct session *s, struct reply *r);
 void session_log_refused(struct session *s, str command, const struct reply *r);
 
 /* ---- handlers ---- */

@@ -156,6 +156,16 @@ static bool gate(struct session *s, const struct command *cmd, const struct cmd 
     return true;
 }
 
+bool session_alone(struct session *s, struct reply *r)
+{
+    if (!conn_buffered(s->c))
+        return true;
+    reply_set_str(r, 554, "5.5.1", S("No command may follow this one in a group, closing connection"));
+    s->why = "input behind a command that stands alone";
+    s->closing = true;
+    return false;
+}
+
 static bool is_rcpt(const struct command *cmd) { return cmd && cmd->run == do_rcpt; }
 
 /* Counts what went wrong; turns one error too many into the end. */

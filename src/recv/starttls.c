@@ -43,12 +43,8 @@ void do_starttls(struct session *s, const struct cmd *c, struct reply *r)
             reply_set_str(r, 502, "5.5.1", S("TLS is not offered here"));
         return;
     }
-    if (conn_buffered(s->c)) { /* injected by somebody between (CVE-2011-0411), or a client that does not wait */
-        reply_set_str(r, 554, "5.5.1", S("Commands behind STARTTLS, closing connection"));
-        s->why = "input behind STARTTLS";
-        s->closing = true;
+    if (!session_alone(s, r)) /* injected by somebody between (CVE-2011-0411), or a client that does not wait */
         return;
-    }
     reply_set_str(r, 220, "2.0.0", S("Ready to start TLS"));
     session_say(s, r);
     r->code = 0;

@@ -4,7 +4,7 @@
 /* The words of cmds.def. */
 enum { SMTP = PROTO_SMTP, LMTP = PROTO_LMTP, BOTH = PROTO_BOTH };
 enum { GREET = STATE_GREET, READY = STATE_READY, MAIL = STATE_MAIL, ANY = 15 };
-enum { NOARG = CMD_NOARG, ARG = CMD_ARG, SYNC = CMD_SYNC, IDLE = CMD_IDLE, HIDDEN = CMD_HIDDEN };
+enum { NOARG = CMD_NOARG, ARG = CMD_ARG, ALONE = CMD_ALONE, IDLE = CMD_IDLE, HIDDEN = CMD_HIDDEN };
 
 const struct command commands[] = {
 #define CMD(verb, protocols, states, flags, handler, syntax, rfc)                                                      \
@@ -55,5 +55,6 @@ void do_help(struct session *s, const struct cmd *c, struct reply *r)
 void recv_manual(struct buf *out)
 {
     for (size_t i = 0; i < ncommands; i++)
-        buf_printf(out, "%-36s %s\n", commands[i].syntax, commands[i].rfc);
+        buf_printf(out, "%-36s %s%s\n", commands[i].syntax, commands[i].rfc,
+                   commands[i].flags & CMD_ALONE ? "; nothing may follow it in its group" : "");
 }

@@ -128,11 +128,8 @@ void do_xclient(struct session *s, const struct cmd *c, struct reply *r)
     str rest = c->args, name, value;
     enum fault f = FAULT_NONE;
     struct claim k = {.src = s->src, .named = s->named};
-    if (conn_buffered(s->c)) {
-        reply_set_str(r, 554, "5.5.1", S("Commands behind XCLIENT, closing connection"));
-        s->closing = true;
+    if (!session_alone(s, r))
         return;
-    }
     bool good = rest.n > 0;
     while (good && cmd_xclient_next(&rest, &mem, &name, &value, &f))
         good = take(&k, name, value);
