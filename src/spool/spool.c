@@ -152,7 +152,8 @@ static void run_helper(struct task *t, void *arg)
         while (!rt_task_stopping(t) && engine_help(s->e))
             ;
         bool again = atomic_load(&s->e->failed) || (atomic_load(&s->e->full) && engine_room(s->e, 0) != OK);
-        for (struct post *p = rt_task_take(t, again ? rt_now_fresh() + RT_S : RT_NEVER); p; p = p->next)
+        /* Only the kick comes here; from this store on it may be sent again. */
+        if (rt_task_take(t, again ? rt_now_fresh() + RT_S : RT_NEVER))
             atomic_store(&s->kicked, false);
     }
 }
