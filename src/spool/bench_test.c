@@ -150,7 +150,7 @@ static void speed(void **state)
         octets[i] = (char)rt_random();
     assert_int_equal(engine_open(&e, &c, no_due, &left), OK);
     assert_int_equal(rt_fs->open(dir, "raw", O_RDWR | O_CREAT, 0600, &fd), OK);
-    raw_round(fd, size, seconds);          /* both write over what they have written before */
+    raw_round(fd, size, seconds); /* both write over what they have written before */
     log_round(e, seconds);
     double a[ROUNDS], b[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
@@ -159,8 +159,9 @@ static void speed(void **state)
     }
     qsort(a, ROUNDS, sizeof *a, by_value);
     qsort(b, ROUNDS, sizeof *b, by_value);
-    print_message("log: %.0f messages/s (%.0f-%.0f), with their ends; bare write and sync: %.0f/s (%.0f-%.0f); ratio %.2f\n",
-                  a[ROUNDS / 2], a[0], a[ROUNDS - 1], b[ROUNDS / 2], b[0], b[ROUNDS - 1], a[ROUNDS / 2] / b[ROUNDS / 2]);
+    print_message(
+        "log: %.0f messages/s (%.0f-%.0f), with their ends; bare write and sync: %.0f/s (%.0f-%.0f); ratio %.2f\n",
+        a[ROUNDS / 2], a[0], a[ROUNDS - 1], b[ROUNDS / 2], b[0], b[ROUNDS - 1], a[ROUNDS / 2] / b[ROUNDS / 2]);
     rt_fs->close(fd);
     engine_close(&e);
 }

@@ -6,6 +6,7 @@
  * CRASH_SEEDS=n runs n random histories instead of the few that fit into a unit test, CRASH_TEST=name one test,
  * CRASH_LOG=1 shows the log.
  */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,29 @@
 
 #include <cmocka.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NOMEM_TEST 0 /* the sanitizers have their own allocators */
+#else
+#define NOMEM_TEST 1
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+#define malloc __libc_malloc /* what the disk and the ledger need never fails */
+#define realloc __libc_realloc
+#endif
 #include "spool/memdisk.h"
+#undef malloc
+#undef realloc
+
+/* Allocations of the engine so far; the one that fails. */
+static long allocations, failing;
+static int inside;
+#if NOMEM_TEST
+static bool fails(void) { return inside && ++allocations == failing; }
+void *malloc(size_t n) { return fails() ? NULL : __libc_malloc(n); }
+void *calloc(size_t n, size_t size) { return fails() ? NULL : __libc_calloc(n, size); }
+void *realloc(void *p, size_t n) { return fails() ? NULL : __libc_realloc(p, n); }
+#endif
 
 enum { MESSAGES = 4096, RCPTS = 4 };
 enum fate { NOT_SENT, SENT, ACKED, FAILED }; /* of a record, as its sender knows it */
@@ -76,8 +99,18 @@ static err send_group(struct spool_group *g, bool sync)
 {
     struct list l = LIST_INIT(l);
     list_push_back(&l, &g->held);
+    inside++;
     engine_write(w.e, &l, sync);
+    inside--;
     return g->e;
+}
+
+static bool help(void)
+{
+    inside++;
+    bool more = engine_help(w.e);
+    inside--;
+    return more;
 }
 
 /* What the sender learns: nothing after a crash. */
@@ -271,7 +304,9 @@ static void read_some(struct message *m)
         check_octets(&w.reader, w.read);
         spool_read_close(&w.reader);
     }
+    inside++;
     w.reading = m && !read_open(&w.reader, w.e, m->id, NULL);
+    inside--;
     w.read = m;
 }
 
@@ -296,7 +331,7 @@ static void one_op(void)
     else if (op == 15)
         read_some(rnd(2) ? m : NULL);
     else if (op > 16)
-        engine_help(w.e);
+        help();
 }
 
 /* ---- the ledger ------------------------------------------------------------------------------------- */
@@ -365,7 +400,10 @@ static void reopen(void)
     for (int i = 0; i < w.n; i++)
         w.m[i].told = false;
     w.last_due = 0;
-    REQUIRE(!engine_open(&w.e, &c, due, NULL), -1);
+    inside++;
+    err bad = engine_open(&w.e, &c, due, NULL);
+    inside--;
+    REQUIRE(!bad, -1);
     w.e->garbage = 1;
     for (int i = 0; i < w.n; i++) {
         struct message *m = &w.m[i];
@@ -429,8 +467,10 @@ static void every_step(uint64_t seed, int ops)
         for (int mode = 0; mode < CRASH_MODES + 1; mode++) {
             begin(seed, "crash");
             w.step = at;
-            if (disk.steps >= at)
+            if (disk.steps >= at) {
+                finish();
                 continue;
+            }
             disk.crash_at = at;
             run_ops(ops);
             stop();
@@ -631,15 +671,73 @@ static void full_disk(void **state)
     }
 }
 
+/* Each allocation of the writer, the helper and the readers fails once: refused at worst, and nothing is lost. */
+static void no_memory(void **state)
+{
+    (void)state;
+    long most = LONG_MAX;
+    for (long n = 1; n <= most && NOMEM_TEST; n++) {
+        begin(200, "memory");
+        w.step = n;
+        allocations = 0;
+        failing = n;
+        run_ops(100);
+        failing = 0;
+        most = n == 1 ? allocations : most;
+        REQUIRE(can_put(), -1);
+        stop();
+        if (n % 2)
+            disk_crash(CRASH_DROP);
+        reopen();
+        run_ops(10);
+        finish();
+    }
+}
+
+/* The same for a start: it says so, and the next one finds everything. */
+static void no_memory_at_start(void **state)
+{
+    (void)state;
+    begin(201, "memory at start");
+    run_ops(150);
+    stop();
+    struct spool_config c = {.segment_size = 64 * 1024, .spare = 1};
+    static struct message copy[MESSAGES];
+    err bad = E_NOMEM;
+    for (long n = 1; bad == E_NOMEM && NOMEM_TEST; n++) {
+        struct message *was = memcpy(copy, w.m, sizeof w.m);
+        for (int i = 0; i < w.n; i++)
+            w.m[i].told = false;
+        w.last_due = 0;
+        allocations = 0;
+        failing = n;
+        w.step = n;
+        inside++;
+        bad = engine_open(&w.e, &c, due, NULL);
+        inside--;
+        failing = 0;
+        REQUIRE(bad == OK || bad == E_NOMEM, -1);
+        memcpy(w.m, was, sizeof w.m);
+    }
+    stop();
+    reopen();
+    finish();
+}
+
 int main(void)
 {
     rt_log_setup(getenv("CRASH_LOG") ? LOG_DEBUG : LOG_ERROR + 1, false, 2);
     if (getenv("CRASH_TEST"))
         cmocka_set_test_filter(getenv("CRASH_TEST"));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crash_at_every_step),    cmocka_unit_test(random_crashes),
-        cmocka_unit_test(crash_while_recovering), cmocka_unit_test(fail_at_every_step),
-        cmocka_unit_test(fail_for_a_while),       cmocka_unit_test(full_disk),
+        cmocka_unit_test(crash_at_every_step),
+        cmocka_unit_test(random_crashes),
+        cmocka_unit_test(crash_while_recovering),
+        cmocka_unit_test(fail_at_every_step),
+        cmocka_unit_test(fail_for_a_while),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_memory_at_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -374,13 +374,14 @@ static err md_lock(int fd)
 static err md_list(int d, const char *path, void (*each)(void *arg, const char *name), void *arg)
 {
     (void)d, (void)path;
-    char names[DISK_FILES][DISK_NAME];
+    char(*names)[DISK_NAME] = malloc(DISK_FILES * DISK_NAME);
     int n = 0;
     for (int i = 0; i < DISK_FILES; i++)
         if (disk.now[i].name[0] && !strchr(disk.now[i].name, '/'))
             memcpy(names[n++], disk.now[i].name, DISK_NAME);
     for (int i = 0; i < n; i++)
         each(arg, names[i]);
+    free(names);
     return OK;
 }
 
@@ -409,7 +410,7 @@ static void disk_reset(uint64_t seed)
 }
 
 /* After the engine has been closed: what the next start finds. */
-static void disk_crash(enum crash_mode mode)
+static inline void disk_crash(enum crash_mode mode)
 {
     disk.crashed = false;
     disk.crash_at = disk.fail_at = 0;
