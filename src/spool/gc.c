@@ -234,9 +234,25 @@ bool compact_step(struct engine *e)
     return !bad || bad == E_CORRUPT;
 }
 
+void engine_gauges(struct engine *e, bool end)
+{
+    int64_t all = 0, spare = 0;
+    lock_take(&e->lock);
+    for (uint32_t i = 0; i < e->nsegs && !end; i++)
+        all += e->segs[i] != NULL;
+    spare = end ? 0 : engine_spares(e);
+    lock_drop(&e->lock);
+    metric_add(M_spool_segments, all - e->shown_all);
+    metric_add(M_spool_free, spare - e->shown_spare);
+    e->shown_all = all;
+    e->shown_spare = spare;
+}
+
 bool engine_help(struct engine *e)
 {
     if (!pick(e, is_ready))
         engine_prepare(e, true); /* without room: later */
-    return free_one(e) || seal_one(e) || delete_surplus(e) || compact_step(e);
+    bool more = free_one(e) || seal_one(e) || delete_surplus(e) || compact_step(e);
+    engine_gauges(e, false);
+    return more;
 }

@@ -187,6 +187,7 @@ struct engine {
     struct buf list; /* entries of `from` */
     str list_rest;
     uint64_t copied;
+    int64_t shown_all, shown_spare; /* in the gauges */
     struct buf copy;
 
     void (*complete)(struct engine *e, struct spool_group *g); /* its fate is in g->e */
@@ -298,6 +299,7 @@ void due_free(struct due *d);
 
 /* gc.c */
 bool compact_step(struct engine *e);
+void engine_gauges(struct engine *e, bool end); /* what metrics say of segments; end: nothing any more */
 
 /* read.c */
 err read_open(struct spool_reader *r, struct engine *e, uint64_t id, struct body *mem) YIELDS;

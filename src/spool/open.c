@@ -86,6 +86,7 @@ void engine_close(struct engine **pe)
     *pe = NULL;
     if (!e)
         return;
+    engine_gauges(e, true);
     for (uint32_t i = 0; i < e->nsegs; i++)
         if (e->segs[i])
             seg_delete(e, e->segs[i]);
