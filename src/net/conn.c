@@ -14,7 +14,7 @@
 enum {
     BUF_SIZE = 16 * 1024,      /* of a borrowed buffer; also what is gathered before it is written */
     LINE_MAX_SIZE = 64 * 1024, /* longest line that a caller may ask for */
-    SWALLOW_MAX = 64 << 20,     /* of a line that is too long, before the connection counts as broken */
+    SWALLOW_MAX = 64 << 20,    /* of a line that is too long, before the connection counts as broken */
     FREE_MAX = 128,            /* buffers that a thread keeps for later */
     LINGER_MAX = 256 * 1024,   /* input thrown away at the end, so that a last reply arrives */
     PIECES = 32,               /* of one gathered write */
@@ -153,12 +153,12 @@ void conn_close(struct conn *c)
 }
 
 /* Closing a socket with unread input resets it, and the reset can overtake our last reply: takes what the peer is
- * still sending, for a moment, when it is sending. */
+ * still sending, for a moment, when it is sending or may be. */
 static void linger(struct conn *c)
 {
     size_t n = 0, gone = 0;
     rt_time until = rt_after(LINGER_TIME);
-    bool more = c->in_at < c->in_n;
+    bool more = c->in_at < c->in_n || c->hasty;
     io_shutdown(&c->io);
     if (!more && !c->io.readable)
         return;

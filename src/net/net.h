@@ -30,6 +30,7 @@ struct conn {
     char *out; /* (private) what is to be written: out[out_at .. out_n) */
     size_t out_at, out_n, out_cap;
     uint64_t bytes_in, bytes_out; /* of the stream, TLS taken off */
+    bool hasty;                   /* set by the owner: it ends while the peer may be sending, so conn_end waits for that */
     bool writing, cut;            /* (private) a write sleeps; a write ended in the middle of the caller's pieces */
 };
 

@@ -29,6 +29,7 @@ struct session {
     char helo[ADDR_DOMAIN_MAX + 1];
     uint8_t state;    /* enum state */
     bool closing;     /* after this answer the session ends */
+    bool quit;        /* the client said so */
     bool skipping;    /* a line without CRLF was answered: the rest up to a CRLF belongs to it */
     bool named;       /* the reverse name was looked up */
     const char *why;  /* of its end, for the log; static */

@@ -86,7 +86,7 @@ void do_noop(struct session *s, const struct cmd *c, struct reply *r)
 void do_quit(struct session *s, const struct cmd *c, struct reply *r)
 {
     (void)c;
-    s->closing = true;
+    s->closing = s->quit = true;
     reply_set_str(r, 221, "2.0.0", S("Bye"));
 }
 

@@ -275,6 +275,7 @@ static void session_end(struct session *s)
     farewell(s);
     tx_reset(&s->tx);
     s->c->deadline = rt_after(FAREWELL_TIME);
+    s->c->hasty = s->closing && !s->quit;
     conn_end(s->c);
     rt_log(EV_disconnect, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_c(s->why),
            log_num(s->messages));
