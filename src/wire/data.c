@@ -48,10 +48,15 @@ static inline bool end_line(struct data_in *d)
     return true;
 }
 
-/* The octets of one block as bit masks, the first in bit 0. */
+/* The octets of one block, and as bit masks, the first in bit 0. */
 struct masks {
     uint64_t cr, lf;
     bool nul, high; /* any in the block */
+#if defined __SSE2__
+    __m128i v[4];
+#else
+    char v[BLOCK];
+#endif
 };
 
 #if defined __SSE2__
@@ -73,7 +78,14 @@ static inline struct masks load_block(const char *in)
               bits(_mm_cmpeq_epi8(d, lf)) << 48,
         .nul = bits(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0,
         .high = bits(any) != 0,
+        .v = {a, b, c, d},
     };
+}
+
+static inline void store_block(char *out, const struct masks *m)
+{
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_si128((__m128i *)(void *)(out + 16 * i), m->v[i]);
 }
 #else
 static inline struct masks load_block(const char *in)
@@ -86,8 +98,11 @@ static inline struct masks load_block(const char *in)
         m.nul |= c == 0;
         m.high |= c > 127;
     }
+    memcpy(m.v, in, BLOCK);
     return m;
 }
+
+static inline void store_block(char *out, const struct masks *m) { memcpy(out, m->v, BLOCK); }
 #endif
 
 /* A dot at the start of a line that begins in this block. */
@@ -142,8 +157,8 @@ static size_t take_blocks(struct data_in *d, const char *in, size_t n, char *out
             d->flags |= DATA_DOT_LINE;
         }
         take_block(d, &m, in + at);
-        if (out != in) /* `out` may lie before `in` and overlap it */
-            memmove(out + at, in + at, BLOCK);
+        if (out != in) /* `out` may lie before `in` and overlap it: all was loaded before */
+            store_block(out + at, &m);
     }
     return at;
 }

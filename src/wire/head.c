@@ -181,13 +181,16 @@ const char *head_with(bool esmtp, bool lmtp, bool tls, bool auth, bool utf8)
 /* Foreign text inside a comment, or as a name: nothing that ends or escapes it; at most 120 or 255 octets. */
 static void add_safe(struct buf *out, str s, bool comment)
 {
+    char safe[256];
     s = str_sub(s, 0, comment ? 120 : 255);
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool bad = (unsigned char)c < 32 || c == 127 || (comment ? c == '(' || c == ')' || c == '\\' : c == ' ');
-        bad |= !comment && c && memchr("()<>,;\\\"@", c, 9);
-        buf_add_char(out, bad ? '?' : c);
+        if (!bad && !comment && !ascii_alnum(c))
+            bad = memchr("()<>,;\\\"@", c, 9) != NULL;
+        safe[i] = bad ? '?' : c;
     }
+    buf_add(out, str_mem(safe, s.n));
 }
 
 static void add_from(struct buf *v, const struct head_received *r)
@@ -215,7 +218,8 @@ static void add_comment(struct buf *v, const char *what, str text)
 {
     if (!text.n)
         return;
-    buf_printf(v, " (%s", what);
+    buf_add(v, S(" ("));
+    buf_add_c(v, what);
     add_safe(v, text, true);
     buf_add_char(v, ')');
 }
@@ -231,8 +235,10 @@ err head_received(struct buf *out, const struct head_received *r)
     add_safe(&v, r->by, false);
     if (r->local_user.n)
         add_comment(&v, "", r->local_user);
-    else
-        buf_printf(&v, " with %s", head_with(r->esmtp, r->lmtp, r->tls, r->auth, r->utf8));
+    else {
+        buf_add(&v, S(" with "));
+        buf_add_c(&v, head_with(r->esmtp, r->lmtp, r->tls, r->auth, r->utf8));
+    }
     add_comment(&v, "", r->tls_info);
     add_comment(&v, "authenticated ", r->auth_user);
     if (r->id.n) {

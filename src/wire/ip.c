@@ -229,7 +229,10 @@ static void longest_zeros(const uint8_t b[16], int *ret_from, int *ret_n)
 void ip_print(struct buf *out, const struct ip *ip)
 {
     if (ip->v == 4) {
-        buf_printf(out, "%u.%u.%u.%u", ip->b[0], ip->b[1], ip->b[2], ip->b[3]);
+        for (int i = 0; i < 4; i++) {
+            buf_add(out, i ? S(".") : S(""));
+            buf_add_u64(out, ip->b[i]);
+        }
         return;
     }
     if (ip->v != 6) {

@@ -83,6 +83,12 @@ static size_t wrap_at(str s, size_t room)
     return at == STR_NONE || at < room / 2 ? room : at;
 }
 
+static void add_code(struct buf *out, int code, char then)
+{
+    char d[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10), then};
+    buf_add(out, str_mem(d, sizeof d));
+}
+
 void reply_print(struct buf *out, const struct reply *r)
 {
     if (r->code < 200 || r->code > 599) {
@@ -100,9 +106,9 @@ void reply_print(struct buf *out, const struct reply *r)
         if (line.n && line.p[0] == ' ')
             line = str_skip(line, 1);
         more = line.n > 0 || str_cut(&rest, '\n', &line);
-        buf_printf(out, "%03d%c", r->code, more ? '-' : ' ');
-        if (esc)
-            buf_printf(out, "%s ", r->esc);
+        add_code(out, r->code, more ? '-' : ' ');
+        buf_add(out, str_mem(r->esc, esc));
+        buf_add(out, esc ? S(" ") : S(""));
         buf_add(out, part);
         buf_add(out, S("\r\n"));
     }
