@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -207,6 +208,7 @@ static bool is_help(str s) { return str_eq(s, S("help")) || str_eq(s, S("--help"
 
 int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore)
 {
+    signal(SIGPIPE, SIG_IGN); /* a server that hangs up is an error to report, not an end */
     str program = str_c(argc > 0 ? argv[0] : "postrider");
     size_t slash = str_rfind(program, '/');
     if (slash != STR_NONE)
