@@ -30,8 +30,8 @@ struct conn {
     char *out; /* (private) what is to be written: out[out_at .. out_n) */
     size_t out_at, out_n, out_cap;
     uint64_t bytes_in, bytes_out; /* of the stream, TLS taken off */
-    bool hasty;                   /* set by the owner: it ends while the peer may be sending, so conn_end waits for that */
-    bool writing, cut;            /* (private) a write sleeps; a write ended in the middle of the caller's pieces */
+    bool hasty;        /* set by the owner: it ends while the peer may be sending, so conn_end waits for that */
+    bool writing, cut; /* (private) a write sleeps; a write ended in the middle of the caller's pieces */
 };
 
 /* Takes a connected descriptor of the current loop; owned (closed) from here on, also on failure. */
@@ -39,8 +39,8 @@ err conn_init(struct conn *c, int fd, const struct sockaddr_storage *peer);
 void conn_close(struct conn *c); /* at once: no flush, no close_notify */
 /* Flushes, sends close_notify in TLS, closes. Bounded by the deadline. */
 void conn_end(struct conn *c) YIELDS;
-/* After E_TIMEOUT, E_CANCELLED or E_LINE_LENGTH: forgets the error, so that a farewell (421) can be written; the owner sets a
- * new deadline, and shields the fiber when it was cancelled. Returns the error that stays, or OK. */
+/* After E_TIMEOUT, E_CANCELLED or E_LINE_LENGTH: forgets the error, so that a farewell (421) can be written; the owner
+ * sets a new deadline, and shields the fiber when it was cancelled. Returns the error that stays, or OK. */
 err conn_resume(struct conn *c);
 
 /* A line up to and including LF, at most `max` octets (max <= 64 KiB). *ret has neither LF nor a CR before it
