@@ -261,6 +261,7 @@ static void stop(struct parent *p)
     p->stopping = true;
     rt_log(EV_stop, log_c("told to stop"));
     notify_manager("STOPPING=1");
+    sockets_free(&p->sockets); /* or new clients would wait in a socket that nobody accepts from */
     if (p->channel >= 0 && channel_send(p->channel, &(struct message){.type = MSG_DRAIN}, NULL))
         kill(p->worker, SIGKILL);
 }
