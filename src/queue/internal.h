@@ -153,6 +153,7 @@ struct queue_conf {
 
 struct counters {
     atomic_uint_fast64_t messages, by_state[R_STATES], sites, blocked, connections;
+    atomic_uint_fast64_t kept_back; /* ready recipients of closed sites: shown as waiting */
     atomic_int_fast64_t oldest_ms;
 };
 

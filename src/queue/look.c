@@ -90,11 +90,13 @@ bool queue_walk(struct queue *q, const struct queue_filter *f, uint64_t *cursor,
 void queue_stats(struct queue *q, struct queue_stats *ret)
 {
     const struct counters *n = &q->n;
+    uint64_t ready = cnt_get(&n->by_state[R_READY]), kept_back = cnt_get(&n->kept_back);
+    kept_back = kept_back < ready ? kept_back : ready; /* read while they change */
     *ret = (struct queue_stats){
         .messages = cnt_get(&n->messages),
         .recipients = atomic_load_explicit(&q->total, memory_order_relaxed),
-        .ready = cnt_get(&n->by_state[R_READY]),
-        .waiting = cnt_get(&n->by_state[R_WAITING]),
+        .ready = ready - kept_back,
+        .waiting = cnt_get(&n->by_state[R_WAITING]) + kept_back,
         .active = cnt_get(&n->by_state[R_ACTIVE]) + cnt_get(&n->by_state[R_ENDING]),
         .held = cnt_get(&n->by_state[R_HELD]),
         .sites = cnt_get(&n->sites),
@@ -111,8 +113,8 @@ static struct queue_site describe(const struct queue *q, const struct site *s)
 {
     return (struct queue_site){
         .key = str_mem(s->key, s->key_n),
-        .ready = s->n[R_READY],
-        .waiting = s->n[R_WAITING],
+        .ready = site_blocked(s) ? 0 : s->n[R_READY],
+        .waiting = s->n[R_WAITING] + (site_blocked(s) ? s->n[R_READY] : 0),
         .connections = s->connections,
         .blocked_until_ms = site_blocked(s) ? time_wall_ms(s->blocked_until) : 0,
         .error = texts_str(&q->texts, s->error),

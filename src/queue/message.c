@@ -142,23 +142,27 @@ void bodies_trim(struct queue *q)
 
 /* ---- states of recipients ---- */
 
+static void count_state(struct queue *q, struct site *s, enum rstate state, int by)
+{
+    cnt_add(&q->n.by_state[state], by);
+    if (!s)
+        return;
+    s->n[state] += (uint32_t)by;
+    if (state == R_READY && site_blocked(s))
+        cnt_add(&q->n.kept_back, by);
+}
+
 void rcpt_state(struct queue *q, struct rcpt *r, enum rstate to)
 {
     enum rstate from = r->state;
     struct site *s = r->site ? q->site[r->site] : NULL;
     if (from == R_READY)
         site_take_out(r);
-    if (from != R_DONE) {
-        cnt_add(&q->n.by_state[from], -1);
-        if (s)
-            s->n[from]--;
-    }
+    if (from != R_DONE)
+        count_state(q, s, from, -1);
     r->state = (uint8_t)to;
-    if (to != R_DONE) {
-        cnt_add(&q->n.by_state[to], 1);
-        if (s)
-            s->n[to]++;
-    }
+    if (to != R_DONE)
+        count_state(q, s, to, 1);
 }
 
 void rcpt_wait(struct queue *q, struct rcpt *r, tick next)

@@ -137,7 +137,9 @@ static void check(void)
     uint64_t recipients = 0, messages = 0, at = 0;
     for (struct msg *m; (m = ids_next(&w.q->index, at)); at = m->id, messages++)
         for (uint32_t i = 0; i < m->nto; i++) {
-            counted[m->to[i].state]++;
+            const struct rcpt *r = &m->to[i];
+            bool kept_back = r->state == R_READY && site_blocked(w.q->site[r->site]);
+            counted[kept_back ? R_WAITING : r->state]++;
             recipients += m->to[i].state != R_DONE;
             assert_true(m->to[i].pos == i);
         }

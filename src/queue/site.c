@@ -302,8 +302,10 @@ static void tell(const struct queue *q, const struct site *s, int64_t ms)
 
 void site_block(struct queue *q, struct site *s, int64_t ms, str why)
 {
-    if (!site_blocked(s))
+    if (!site_blocked(s)) {
         cnt_add(&q->n.blocked, 1);
+        cnt_add(&q->n.kept_back, s->n[R_READY]);
+    }
     s->blocked_until = rt_now() + ms * RT_MS;
     s->proven = false;
     texts_drop(&q->texts, &s->error);
@@ -320,6 +322,7 @@ void site_open(struct queue *q, struct site *s)
         return;
     s->blocked_until = 0;
     cnt_add(&q->n.blocked, -1);
+    cnt_add(&q->n.kept_back, -(int64_t)s->n[R_READY]);
 }
 
 /* A connection to it that has delivered is still open. */
