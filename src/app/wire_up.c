@@ -1,5 +1,6 @@
 /* All registrations between rooms: who is told of what. */
 #include "app/wiring.h"
+#include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "intake/intake.h"
 #include "net/net.h"
@@ -16,21 +17,29 @@ const struct queue_ops *world_queue_ops(void)
     return &ops;
 }
 
+static str login_name(struct arena *a, const struct conf_route *v)
+{
+    AUTO_BUF b;
+    buf_init(&b, 512);
+    send_route_name(&b, v);
+    return arena_str(a, buf_str(&b));
+}
+
 err world_secrets(const struct conf *c, const struct conf_bundle *b)
 {
     char path[512];
     secret_path(c, "srs.secret", path, sizeof path);
     str file = c->srs_secret_file.n ? c->srs_secret_file : str_c(path);
-    struct priv_login *v = calloc(c->nroutes + 1, sizeof *v);
+    AUTO_FREE struct priv_login *v = calloc(c->nroutes + 1, sizeof *v);
+    AUTO_ARENA names = {0};
     size_t n = 0;
     if (!v)
         return E_NOMEM;
+    arena_init(&names, 4096, c->nroutes * 512 + 4096);
     for (size_t i = 0; i < c->nroutes; i++)
         if (c->routes[i].password.n)
-            v[n++] = (struct priv_login){c->routes[i].title, c->routes[i].password};
-    err e = priv_setup(&(struct priv_secrets){str_trim(conf_bundle_text(b, file)), v, n});
-    free(v);
-    return e;
+            v[n++] = (struct priv_login){login_name(&names, &c->routes[i]), c->routes[i].password};
+    return names.e ? names.e : priv_setup(&(struct priv_secrets){str_trim(conf_bundle_text(b, file)), v, n});
 }
 
 void world_wire_up(void)

@@ -388,12 +388,23 @@ bool conn_readable(struct conn *c)
     if (c->e != OK || !worth_trying(c) || !in_room(c, BUF_SIZE))
         return false;
     c->in_at = c->in_n = 0;
-    if (try_read(c, c->in, c->in_cap, &n) == OK) {
+    err e = try_read(c, c->in, c->in_cap, &n);
+    if (e == OK) {
         c->in_n = n;
         return true;
     }
     give_in(c);
+    if (e != E_AGAIN)
+        conn_fail(c, e);
     return false;
+}
+
+void conn_hear(struct conn *c)
+{
+    if (c->tls || c->io.fd < 0)
+        return;
+    give_out(c);
+    c->e = OK;
 }
 
 /* ---- output ------------------------------------------------------------------------------------------- */

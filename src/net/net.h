@@ -62,8 +62,12 @@ err conn_read_proxy(struct conn *c, struct proxyp *ret) YIELDS;
 err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
 /* Octets that are here already, without sleeping (also those decrypted). */
 size_t conn_buffered(const struct conn *c);
-/* True when a byte is waiting in the socket or buffer right now (for early talkers); does not sleep. */
+/* True when a byte is waiting in the socket or buffer right now (for early talkers); does not sleep. An end of the
+ * stream or an error that shows itself is kept in c->e. */
 bool conn_readable(struct conn *c);
+/* After a failed write: what the peer said before may still be read; nothing more can be written. In TLS the error
+ * stays. */
+void conn_hear(struct conn *c);
 
 /* Buffers, and writes when 16 KiB are gathered. */
 err conn_write(struct conn *c, str s) YIELDS;

@@ -8,6 +8,16 @@
 
 #include <sys/un.h>
 
+#define PER_HOST 8 /* addresses of one host, so that the next host gets its turn */
+
+struct search {
+    const struct conf *c;
+    const struct route *r;
+    struct hops *h;
+    uint16_t preference; /* of the host whose addresses are added */
+    bool by_mx;          /* DNS named it, not the configuration */
+};
+
 /* ---- what may be tried ---------------------------------------------------------------------------------- */
 
 static bool own_listener(const struct conf *c, const struct ip_port *a)
@@ -15,7 +25,7 @@ static bool own_listener(const struct conf *c, const struct ip_port *a)
     for (size_t i = 0; i < c->nlisteners; i++) {
         struct ip_port l;
         if (!ip_from_sockaddr((const struct sockaddr *)&c->listeners[i].address, sizeof(struct sockaddr_storage), &l) ||
-            l.port != a->port)
+            l.port != a->port || l.ip.v != a->ip.v)
             continue;
         bool any = ip_class(&l.ip) == IP_UNSPECIFIED;
         if (ip_eq(&l.ip, &a->ip) || (any && ip_class(&a->ip) == IP_LOOPBACK))
@@ -24,27 +34,53 @@ static bool own_listener(const struct conf *c, const struct ip_port *a)
     return false;
 }
 
+bool hop_is_own(const struct conf *c, const struct sockaddr_storage *from, const struct sockaddr_storage *to)
+{
+    struct ip_port f, t, any;
+    if (!ip_from_sockaddr((const struct sockaddr *)from, sizeof *from, &f) ||
+        !ip_from_sockaddr((const struct sockaddr *)to, sizeof *to, &t) || !ip_eq(&f.ip, &t.ip))
+        return false;
+    for (size_t i = 0; i < c->nlisteners; i++)
+        if (ip_from_sockaddr((const struct sockaddr *)&c->listeners[i].address, sizeof(struct sockaddr_storage),
+                             &any) &&
+            any.port == t.port && any.ip.v == t.ip.v && ip_class(&any.ip) == IP_UNSPECIFIED)
+            return true;
+    return false;
+}
+
 static bool family_allowed(const struct conf *c, const struct ip *ip)
 {
-    return c->send_ipv == 0 || (c->send_ipv == 1 ? ip->v == 4 : ip->v == 6);
+    return c->send_ipv == CONF_IPV_BOTH || (c->send_ipv == CONF_IPV_4 ? ip->v == 4 : ip->v == 6);
+}
+
+static struct hop *new_hop(struct hops *h, str host)
+{
+    str kept = arena_str(&h->arena, host);
+    if (!kept.p)
+        return NULL;
+    struct hop *hop = &h->v[h->n++];
+    *hop = (struct hop){.host = kept};
+    return hop;
 }
 
 /* Adds one address; the error says why it may not be tried. */
-static err add_hop(const struct conf *c, struct hops *h, const struct ip_port *a, str host, bool found_by_mx)
+static err add_address(const struct search *s, const struct ip_port *a, str host)
 {
     enum ip_class class = ip_class(&a->ip);
-    if (own_listener(c, a))
+    bool near = class != IP_GLOBAL && class != IP_RESERVED;
+    if (own_listener(s->c, a))
         return E_LOOP;
-    if (found_by_mx && !c->private_targets_now && class != IP_GLOBAL && class != IP_RESERVED)
+    if (class == IP_MULTICAST || (s->by_mx && (class == IP_UNSPECIFIED || (near && !s->c->private_targets_now))))
         return E_PRIVATE;
-    if (class == IP_MULTICAST || (class == IP_UNSPECIFIED && found_by_mx))
-        return E_PRIVATE;
-    if (!family_allowed(c, &a->ip) || h->n == HOPS_MAX)
+    if (!family_allowed(s->c, &a->ip) || s->h->n == HOPS_MAX)
         return OK;
-    struct hop *hop = &h->v[h->n++];
-    *hop = (struct hop){.host = arena_str(&h->arena, host)};
+    struct hop *hop = new_hop(s->h, host);
+    if (!hop)
+        return E_NOMEM;
+    hop->preference = s->preference;
+    hop->found = s->by_mx;
     ip_to_sockaddr(a, &hop->to);
-    return hop->host.p ? OK : E_NOMEM;
+    return OK;
 }
 
 static void shuffle(struct dns_record *v, size_t n)
@@ -57,83 +93,76 @@ static void shuffle(struct dns_record *v, size_t n)
     }
 }
 
-/* All addresses of a host: IPv6 and IPv4 in turns, IPv6 first. Temporary errors count only when nothing was found. */
-static err add_host(const struct conf *c, struct hops *h, str name, uint16_t port, bool found_by_mx)
+/* IPv6 and IPv4 in turns, IPv6 first. *ret_refused: why one of them may not be tried. */
+static void add_addresses(const struct search *s, struct dns_answer v[2], str name, uint16_t port, err *ret_refused)
+{
+    size_t first = s->h->n;
+    for (size_t i = 0; (i < v[0].n || i < v[1].n) && s->h->n < first + PER_HOST; i++)
+        for (int f = 0; f < 2; f++) {
+            if (i >= v[f].n)
+                continue;
+            struct ip_port a = {.ip = ip_from_octets(v[f].v[i].data.p, v[f].v[i].data.n), .port = port};
+            err e = a.ip.v ? add_address(s, &a, name) : OK;
+            if (e && *ret_refused != E_LOOP)
+                *ret_refused = e;
+        }
+}
+
+/* All addresses of a host. Temporary errors count only when nothing was found; E_LOOP always does for DNS's. */
+static err add_host(const struct search *s, str name, uint16_t port)
 {
     struct dns_answer v[2] = {0};
-    err e[2] = {E_DNS_NODATA, E_DNS_NODATA};
-    size_t before = h->n;
-    if (c->send_ipv != 1)
-        e[0] = dns_lookup(name, DNS_AAAA, &h->arena, &v[0]);
-    if (c->send_ipv != 2)
-        e[1] = dns_lookup(name, DNS_A, &h->arena, &v[1]);
-    err refused = OK;
-    for (int f = 0; f < 2; f++)
-        shuffle(v[f].v, e[f] ? 0 : v[f].n);
-    for (size_t i = 0; i < 100; i++)
-        for (int f = 0; f < 2; f++) {
-            if (e[f] || i >= v[f].n)
-                continue;
-            struct ip_port a = {.ip.v = f ? 4 : 6, .port = port};
-            memcpy(a.ip.b, v[f].v[i].data.p, f ? 4 : 16);
-            err r = add_hop(c, h, &a, name, found_by_mx);
-            refused = r ? r : refused;
-        }
-    if (h->n > before)
+    err e[2] = {E_DNS_NODATA, E_DNS_NODATA}, refused = OK;
+    size_t before = s->h->n;
+    if (s->c->send_ipv != CONF_IPV_4)
+        e[0] = dns_lookup(name, DNS_AAAA, &s->h->arena, &v[0]);
+    if (s->c->send_ipv != CONF_IPV_6)
+        e[1] = dns_lookup(name, DNS_A, &s->h->arena, &v[1]);
+    for (int f = 0; f < 2; f++) {
+        v[f].n = e[f] ? 0 : v[f].n;
+        shuffle(v[f].v, v[f].n);
+    }
+    add_addresses(s, v, name, port, &refused);
+    if (refused == E_LOOP && s->by_mx)
+        return E_LOOP;
+    if (s->h->n > before)
         return OK;
     if (refused)
         return refused;
     for (int f = 0; f < 2; f++)
-        if (e[f] != OK && e[f] != E_DNS_NODATA && e[f] != E_DNS_NONE)
+        if (e[f] != OK && !err_is_perm(e[f]))
             return e[f];
-    return e[0] == E_DNS_NONE || e[1] == E_DNS_NONE ? E_DNS_NONE : E_DNS_NODATA;
+    return e[0] == E_DNS_NONE || e[1] == E_DNS_NONE ? E_DNS_NONE : e[1] ? e[1] : E_DNS_NODATA;
 }
 
 /* ---- fixed hosts -------------------------------------------------------------------------------------------- */
 
-static err add_url(const struct conf *c, struct hops *h, str text)
+static err add_socket(const struct search *s, str path)
 {
-    struct url u;
-    const char *why;
-    if (!url_parse(text, &u, &why))
-        return E_SYNTAX;
-    size_t before = h->n;
-    struct ip_port a = {.port = u.port};
-    err e;
-    if (u.path.n) {
-        if (h->n == HOPS_MAX)
-            return OK;
-        struct hop *hop = &h->v[h->n];
-        struct sockaddr_un *un = (struct sockaddr_un *)&hop->to;
-        *hop = (struct hop){.host = u.path};
-        un->sun_family = AF_UNIX;
-        if (!str_to_c(u.path, un->sun_path, sizeof un->sun_path))
-            return E_LIMIT;
-        h->n++;
-        e = OK;
-    } else if (ip_parse(u.host, &a.ip)) {
-        e = add_hop(c, h, &a, u.host, false);
-    } else {
-        e = add_host(c, h, u.host, u.port, false);
-    }
-    for (size_t i = before; i < h->n; i++) {
-        h->v[i].lmtp = u.scheme == URL_LMTP;
-        h->v[i].tls = u.scheme == URL_SMTPS;
-    }
-    /* A name that an administrator wrote and DNS does not know is a mistake to be mended, not a reason to bounce. */
-    return e == E_DNS_NONE || e == E_DNS_NODATA ? E_DNS_TEMP : e;
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (!str_to_c(path, un.sun_path, sizeof un.sun_path))
+        return E_LIMIT;
+    struct hop *hop = new_hop(s->h, path);
+    if (!hop)
+        return E_NOMEM;
+    memcpy(&hop->to, &un, sizeof un);
+    return OK;
 }
 
-static err fixed_hosts(const struct conf *c, const struct route *r, struct hops *h)
+static err add_server(const struct search *s, const struct url *u)
 {
-    struct conf_list one = {r->local ? (str *)&r->local->deliver : NULL, 1};
-    const struct conf_list *l = r->via ? &r->via->via : &one;
-    err last = E_NOT_FOUND;
-    for (size_t i = 0; i < l->n; i++) {
-        err e = add_url(c, h, l->v[i]);
-        last = e ? e : last;
+    size_t before = s->h->n;
+    struct ip_port a = {.port = u->port};
+    if (before == HOPS_MAX)
+        return OK;
+    err e = u->path.n                  ? add_socket(s, u->path)
+            : ip_parse(u->host, &a.ip) ? add_address(s, &a, u->host)
+                                       : add_host(s, u->host, u->port);
+    for (size_t i = before; i < s->h->n; i++) {
+        s->h->v[i].lmtp = u->scheme == URL_LMTP;
+        s->h->v[i].tls = u->scheme == URL_SMTPS;
     }
-    return h->n ? OK : last;
+    return e;
 }
 
 /* ---- MX ------------------------------------------------------------------------------------------------------ */
@@ -150,11 +179,19 @@ static void sort_mx(struct dns_record *v, size_t n)
     }
 }
 
+static bool own_name(const struct conf *c, str name)
+{
+    bool own = str_ieq(name, c->hostname) || (c->send_helo.n && str_ieq(name, c->send_helo));
+    for (size_t i = 0; i < c->nlisteners && !own; i++)
+        own = c->listeners[i].hostname.n && str_ieq(name, c->listeners[i].hostname);
+    return own;
+}
+
 /* RFC 5321 5.1: hosts of our own preference and worse are not tried. */
 static size_t before_ourselves(const struct conf *c, const struct dns_record *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (str_ieq(v[i].data, c->hostname)) {
+        if (own_name(c, v[i].data)) {
             while (i && v[i - 1].preference == v[i].preference)
                 i--;
             return i;
@@ -162,57 +199,121 @@ static size_t before_ourselves(const struct conf *c, const struct dns_record *v,
     return n;
 }
 
-static err mx_hosts(const struct conf *c, const struct route *r, struct hops *h, const struct dns_answer *mx)
+static err mx_hosts(struct search *s, const struct dns_answer *mx, size_t before)
 {
     if (mx->n == 1 && mx->v[0].data.n == 0)
         return E_NULL_MX;
     sort_mx(mx->v, mx->n);
-    size_t n = before_ourselves(c, mx->v, mx->n);
-    if (n == 0)
-        return E_LOOP;
-    err last = E_DNS_NODATA, temp = OK;
-    for (size_t i = 0; i < n && h->n < HOPS_MAX; i++) {
-        err e = mx->v[i].data.n ? add_host(c, h, mx->v[i].data, (uint16_t)c->send_mx_port, true) : E_DNS_NODATA;
+    size_t n = before_ourselves(s->c, mx->v, mx->n);
+    err last = n ? E_DNS_NODATA : E_LOOP, temp = OK;
+    for (size_t i = 0; i < n && s->h->n < HOPS_MAX; i++) {
+        s->preference = mx->v[i].preference;
+        err e = mx->v[i].data.n ? add_host(s, mx->v[i].data, (uint16_t)s->c->send_mx_port) : E_DNS_NODATA;
         last = e ? e : last;
         if (e && !err_is_perm(e))
             temp = e;
-        if (e == E_LOOP && r->way == WAY_BACKUP)
+        if (e == E_LOOP) { /* our own address under another name */
+            while (s->h->n > before && s->h->v[s->h->n - 1].preference >= s->preference)
+                s->h->n--;
             break;
+        }
     }
-    return h->n ? OK : temp ? temp : last;
+    if (s->h->n > before)
+        return OK;
+    return temp ? temp : last == E_DNS_NONE ? E_DNS_NODATA : last;
 }
 
-static err literal_host(const struct conf *c, struct hops *h, str domain)
+static err literal_host(const struct search *s, str domain)
 {
     str inner = str_sub(domain, 1, domain.n - 1);
-    struct ip_port a = {.port = (uint16_t)c->send_mx_port};
+    struct ip_port a = {.port = (uint16_t)s->c->send_mx_port};
     if (str_istarts(inner, S("IPv6:")))
         inner = str_skip(inner, 5);
-    return ip_parse(inner, &a.ip) ? add_hop(c, h, &a, domain, true) : E_SYNTAX;
+    return ip_parse(inner, &a.ip) ? add_address(s, &a, domain) : E_SYNTAX;
 }
 
-static err by_mx(const struct conf *c, const struct route *r, struct hops *h)
+static err add_mx(struct search *s)
 {
+    str domain = s->r->domain;
     struct dns_answer mx = {0};
-    if (r->domain.n > 2 && r->domain.p[0] == '[')
-        return literal_host(c, h, r->domain);
-    err e = dns_lookup(r->domain, DNS_MX, &h->arena, &mx);
+    s->by_mx = true;
+    s->preference = 0;
+    if (domain.n > 2 && domain.p[0] == '[')
+        return literal_host(s, domain);
+    size_t before = s->h->n;
+    err e = dns_lookup(domain, DNS_MX, &s->h->arena, &mx);
     if (e == OK)
-        return mx_hosts(c, r, h, &mx);
-    if (e == E_DNS_NODATA && r->way == WAY_MX)
-        return add_host(c, h, r->domain, (uint16_t)c->send_mx_port, true); /* the implicit MX */
-    return e;
+        return mx_hosts(s, &mx, before);
+    return e == E_DNS_NODATA ? add_host(s, domain, (uint16_t)s->c->send_mx_port) : e; /* the implicit MX */
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------ */
+
+/* The first error is told, unless something was found. */
+static err add_all(struct search *s)
+{
+    const struct conf_route *v = s->r->via;
+    err first = OK;
+    if (s->r->local && s->r->way == WAY_FIXED)
+        return add_server(s, &s->r->local->hop.url);
+    if (!v)
+        return add_mx(s);
+    for (size_t i = 0; i < v->via.n; i++) {
+        struct search one = *s;
+        err e = v->hops[i].how == CONF_TO_SERVER ? add_server(&one, &v->hops[i].url)
+                : v->hops[i].how == CONF_TO_MX   ? add_mx(&one)
+                                                 : E_NOT_FOUND;
+        first = first ? first : e;
+        if (one.by_mx && err_is_perm(e) && s->h->n == 0) /* no server behind it would know better */
+            break;
+    }
+    return s->h->n ? OK : first;
+}
+
+/* What a failure means, as a reply of our own. Only DNS says for good that mail can never go there; what an
+ * administrator wrote is a mistake to be mended. */
+static void explain(const struct search *s, err e)
+{
+    static const struct {
+        err e;
+        const char *code, *text;
+    } table[] = {
+        {E_DNS_NONE, "550 5.1.2", "the domain does not exist"},
+        {E_DNS_NODATA, "550 5.4.4", "the domain has no mail server with an address"},
+        {E_NULL_MX, "556 5.1.10", "the domain accepts no mail (null MX)"},
+        {E_SYNTAX, "550 5.1.2", "this is not a domain name"},
+        {E_LOOP, "554 5.4.6", "mail to this domain loops back to ourselves"},
+        {E_PRIVATE, "550 5.4.4", "the domain's mail servers have no public address"},
+        {E_UNREACHABLE, "451 4.4.1", "there is no address of a family that is in use"},
+    };
+    const struct route *r = s->r;
+    struct buf b;
+    str who = r->domain.n ? r->domain : r->via ? r->via->title : S("");
+    s->h->forever = err_is_perm(e) && r->way == WAY_MX;
+    buf_init_fixed(&b, s->h->why, sizeof s->h->why - 1);
+    size_t i = 0, n = sizeof table / sizeof *table;
+    while (i < n && table[i].e != e)
+        i++;
+    if (i < n && s->h->forever)
+        buf_add_c(&b, table[i].code);
+    else if (i < n)
+        buf_printf(&b, "451 4%s", table[i].code + 5);
+    else
+        buf_printf(&b, "451 4.%s", err_esc(e));
+    buf_printf(&b, " " STR_FMT ": %s", STR_ARG(who), i < n ? table[i].text : err_text(e));
+    s->h->why[b.n] = 0;
 }
 
 err hops_find(const struct conf *c, const struct route *r, struct hops *h)
 {
     *h = (struct hops){0};
     arena_init(&h->arena, 2048, 256 * 1024);
-    err e = r->way == WAY_FIXED ? fixed_hosts(c, r, h) : by_mx(c, r, h);
+    struct search s = {.c = c, .r = r, .h = h};
+    err e = add_all(&s);
     if (e == OK && h->n == 0)
         e = E_UNREACHABLE;
     if (e)
-        h->why = arena_printf(&h->arena, "%s%s" STR_FMT, err_text(e), r->domain.n ? ": " : "", STR_ARG(r->domain));
+        explain(&s, e);
     return e;
 }
 

@@ -1,4 +1,4 @@
-/* What the files of send share: routes, hops, peers and jobs. */
+/* What the files of send share: routes, hops, peers, transactions and what becomes of recipients. */
 #ifndef SEND_INTERNAL_H
 #define SEND_INTERNAL_H
 #include "net/net.h"
@@ -16,26 +16,32 @@ enum way {
     WAY_DISCARD,
     WAY_MAILDIR,
     WAY_FIXED,  /* hosts of the configuration */
-    WAY_MX,     /* hosts by DNS */
-    WAY_BACKUP, /* the same, but only hosts preferred to ourselves */
+    WAY_MX,     /* hosts by DNS, perhaps beside some of the configuration */
+    WAY_BACKUP, /* hosts by DNS, but only those preferred to ourselves */
     WAY_LOST,   /* the configuration no longer has it */
 };
-enum tls_level { LEVEL_MAY, LEVEL_NONE, LEVEL_REQUIRE, LEVEL_VERIFY }; /* as in conf/keys.def */
+enum tls_level { LEVEL_MAY, LEVEL_NONE, LEVEL_REQUIRE, LEVEL_VERIFY }; /* as enum conf_tls_out */
+
+#define ROUTE_DOMAIN_MAX 256
+#define ROUTE_NAME_MAX 300 /* of a section: its title, and what tells it from others of that title */
 
 struct route {
     enum way way;
-    str domain;                      /* of the recipient, lower case; WAY_MX, WAY_BACKUP: whose MX */
+    str domain;                      /* of the recipient, A-labels in lower case; of ways by MX: whose MX */
     const struct conf_domain *local; /* one of our own domains, or NULL */
     const struct conf_route *via;    /* the route section, or NULL */
     enum tls_level tls;
 };
-void route_find(const struct conf *c, str sender, str address, struct route *ret);
-/* The site's key: `mx DOMAIN`, `route TITLE`, `route TITLE mx DOMAIN`, `domain NAME`, `maildir NAME`, `backup NAME`,
+/* ret->domain lies in `mem`. */
+void route_find(const struct conf *c, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret);
+/* The site's key: `mx DOMAIN`, `route NAME`, `route NAME mx DOMAIN`, `domain NAME`, `maildir NAME`, `backup NAME`,
  * `discard`. */
 void route_key(struct buf *out, const struct route *r);
 /* From a key back to a route; views point into `key` and the configuration. WAY_LOST when it is no longer there. */
 void route_of_key(const struct conf *c, str key, struct route *ret);
 void route_limits(const struct conf *c, const struct route *r, struct site_limits *ret);
+/* True when what takes the mail is a mailbox, not a server that passes it on (RFC 3464 2.3.3: delivered, relayed). */
+bool route_is_final(const struct route *r);
 
 /* ---- hops.c: the addresses to try, best first -------------------------------------------------------- */
 
@@ -43,19 +49,24 @@ void route_limits(const struct conf *c, const struct route *r, struct site_limit
 struct hop {
     struct sockaddr_storage to; /* AF_UNIX for lmtp:///path */
     str host;                   /* its name, for SNI, log and reports */
+    uint16_t preference;        /* of its MX record */
     bool tls, lmtp;             /* implicit TLS; LMTP is spoken */
+    bool found;                 /* by DNS; else the configuration named it */
 };
 struct hops {
     struct hop v[HOPS_MAX];
     size_t n;
     struct arena arena;
-    str why; /* what a failure means, for people: "no MX host of example.com has an address" */
+    bool forever;  /* not OK, and it will never be otherwise: mail this way fails */
+    char why[600]; /* not OK: a reply of our own, "451 4.4.3 example.com: DNS lookup failed" */
 };
-/* OK with at least one hop; E_DNS_*, E_NULL_MX, E_LOOP, E_PRIVATE: by class temporary or for good. */
+/* OK with at least one hop; E_DNS_*, E_NULL_MX, E_LOOP, E_PRIVATE, E_UNREACHABLE, E_NOMEM. */
 err hops_find(const struct conf *c, const struct route *r, struct hops *ret) YIELDS;
 void hops_free(struct hops *h);
+/* True when a connection between these two ends at a listener of our own that takes mail at every address. */
+bool hop_is_own(const struct conf *c, const struct sockaddr_storage *from, const struct sockaddr_storage *to);
 
-/* ---- peer.c: a connection that is ready for transactions -------------------------------------------------- */
+/* ---- peer.c, hello.c: a connection that is ready for transactions ------------------------------------------ */
 
 struct peer {
     struct conn conn;
@@ -65,24 +76,53 @@ struct peer {
     struct reply_parser in; /* in.r is the last reply */
     struct tls_info tls;
     bool lmtp, secure, open;
-    bool gone; /* the server said 421, or half a message was sent: close without a word */
-    uint32_t transactions;
-    char host[256]; /* the name that was asked for; Remote-MTA of reports */
-    char via[384];  /* host[address]:port, for the log */
-    char why[512];  /* what went wrong last, for people */
+    bool found;            /* by DNS: no password goes there */
+    bool gone;             /* the server said 421, or half a transaction stands there: close without a word */
+    bool theirs;           /* `why` is a reply of the server */
+    uint32_t transactions; /* begun on this connection */
+    char host[256];        /* the name that was asked for; Remote-MTA of reports */
+    char via[384];         /* host[address]:port, for the log */
+    char why[1024];        /* what went wrong last, as a reply: "451 4.4.1 host[address]:25: connection refused" */
 };
-/* Connects to the first hop that takes us: greeting, EHLO, STARTTLS and AUTH as the route asks. E_PERM-class errors
- * only when every hop refused for good. p->why says what happened. */
+/* Connects to the first hop that takes us: greeting, EHLO, STARTTLS and AUTH as the route asks. E_DENIED: every hop
+ * refused for good; E_CANCELLED; anything else is temporary. p->why says what happened at the last hop. */
 err peer_open(struct peer *p, const struct hops *h) YIELDS;
 void peer_close(struct peer *p, bool quit) YIELDS;
-/* The next whole reply into p->in.r, waiting at most `span`. E_SYNTAX: the peer does not speak SMTP. */
+/* The next whole reply into p->in.r, waiting at most `span`. E_PROTOCOL: the peer does not speak SMTP. */
 err peer_reply(struct peer *p, rt_time span) YIELDS;
+/* Writes a line (CRLF and all), reads the reply to it. */
+err peer_command(struct peer *p, const char *fmt, ...) YIELDS __attribute__((format(printf, 2, 3)));
 /* False when the server has closed or spoken while the connection was idle. */
 bool peer_alive(struct peer *p);
+/* Both fill in p->why and return `e`, or E_DENIED or E_REFUSED by the class of the last reply. `esc` as err_esc. */
+err peer_fail(struct peer *p, err e, const char *esc, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+err peer_fail_reply(struct peer *p, const char *at);
+/* The steps behind the connection; each leaves p->why when it fails. */
+err peer_greet(struct peer *p, bool tls) YIELDS;
+err peer_log_in(struct peer *p) YIELDS; /* auth.c */
+
+/* ---- outcome.c: the only place where replies become fates -------------------------------------------------- */
+
+enum stage { STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_END };
+/* By the book: class of the reply, with the exceptions of RFC 5321 4.2 and 4.5.3.1.10. FATE_DELIVERED only at
+ * STAGE_END. */
+enum fate outcome_of_reply(const struct reply *r, enum stage at);
+
+struct verdict { /* what is said of one or many recipients; texts live in the ticket's arena */
+    enum fate fate;
+    str reply, remote;
+};
+struct verdict verdict_of(struct ticket *t, enum fate f, str reply, str remote);
+struct verdict verdict_of_reply(struct peer *p, struct ticket *t, enum fate f);
+/* "451 4.4.2 connection lost while sending the message". E_CANCELLED is no attempt: FATE_NONE. */
+struct verdict verdict_of_err(struct ticket *t, err e, const char *while_doing, str remote);
+void verdict_give(const struct verdict *v, struct ticket *t, uint32_t i);
+void verdict_give_all(const struct verdict *v, struct ticket *t); /* to those without a fate */
+void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t arrived_ms);
 
 /* ---- trans.c: one message over a peer ------------------------------------------------------------------------- */
 
-#define TRANS_RCPT_MAX 1024 /* recipients of one transaction; queue.recipients-per-message is below */
+#define TRANS_RCPT_MAX 1024 /* recipients of one transaction */
 struct trans {
     struct ticket *ticket;
     struct spool_reader reader;
@@ -90,14 +130,21 @@ struct trans {
     struct data_out out;
     str sender;                          /* reverse-path of this transaction */
     uint64_t size;                       /* octets as stored */
-    uint64_t asked[TRANS_RCPT_MAX / 64]; /* recipients that are named to the server at all */
-    uint64_t took[TRANS_RCPT_MAX / 64];  /* ... and that it accepted */
-    uint32_t nto;                        /* the first nto of the ticket's recipients take part */
-    uint32_t step, nstep, accepted;
-    bool utf8, bdat, binary, stuff, opened;
+    uint16_t who[TRANS_RCPT_MAX];        /* recipients that take part, by place in the ticket */
+    uint64_t asked[TRANS_RCPT_MAX / 64]; /* those whose RCPT was written */
+    uint64_t took[TRANS_RCPT_MAX / 64];  /* those that the server accepted */
+    uint64_t left[TRANS_RCPT_MAX / 64];  /* those that must wait for the next transaction */
+    uint32_t nto, accepted;
+    uint32_t step, nstep; /* next command to write: 0 is MAIL, 1..nto RCPT, then DATA (none with BDAT) */
+    bool utf8, eight, binary, bdat, stuff;
+    bool opened;
     bool mail_ok, go; /* MAIL was accepted; the body may be sent */
+    bool pending;     /* commands were written whose replies have not been read */
     bool reset;       /* the transaction needs RSET before the next one */
 };
+/* fit.c: who takes part, and in what form the message goes there. Not OK: every recipient has its fate already. */
+err fit_message(struct peer *p, struct trans *j) YIELDS;
+
 /* Opens the message and writes as much of its envelope as may be written at once. Not OK: every recipient has its fate
  * already, and the connection is as before (or has failed: p->conn.e). */
 err trans_begin(struct peer *p, struct trans *j, struct ticket *t) YIELDS;
@@ -106,23 +153,13 @@ err trans_body(struct peer *p, struct trans *j) YIELDS; /* writes the message an
 err trans_end(struct peer *p, struct trans *j) YIELDS;  /* reads the answer(s) to the end; all fates are set */
 void trans_free(struct trans *j);
 
-/* ---- outcome.c: the only place where replies and errors become fates ------------------------------------------- */
-
-enum stage { STAGE_CONNECT, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_END };
-/* By the book: class of the reply, with the exceptions of RFC 5321 4.2 and 4.5.3.1.10. */
-enum fate outcome_of_reply(const struct reply *r, enum stage at);
-/* For recipients without a fate yet (index < 0: all of them). */
-void outcome_set(struct ticket *t, int index, enum fate f, str reply, str remote);
-void outcome_set_reply(struct peer *p, struct ticket *t, int index, enum fate f);
-/* "451 4.4.2 connection lost while sending the message": our own words for an error. */
-void outcome_set_err(struct peer *p, struct ticket *t, err e, const char *while_doing);
-void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t arrived_ms);
-
 /* ---- convert.c -------------------------------------------------------------------------------------------------- */
 
 /* The first pass of wire/mime over the message of `r`, which is open again at its start afterwards (if at all: check
- * the error). E_UNSUPPORTED, E_LIMIT: it cannot be converted (bounce with 5.6.3). */
-err convert_open(struct spool_reader *r, uint64_t id, struct body *mem, struct mime **ret) YIELDS;
+ * the error). *ret_info is filled in when OK, or E_UNSUPPORTED or E_LIMIT: it cannot be converted (bounce with 5.6.3).
+ */
+err convert_open(struct spool_reader *r, uint64_t id, struct body *mem, struct mime **ret,
+                 struct mime_info *ret_info) YIELDS;
 
 /* ---- the other exits --------------------------------------------------------------------------------------------- */
 

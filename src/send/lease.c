@@ -1,7 +1,7 @@
 /*
  * The fiber of a lease: one connection to its site for as long as there is work. It takes tickets in
  * batches, sends one message after the other, the next envelope behind the body of the one before, and
- * gives every ticket back with its fates.
+ * gives every ticket back with its fates. A connection that ends, ends the lease: the queue opens the next.
  */
 #include "send/internal.h"
 
@@ -23,21 +23,16 @@ struct run {
     struct trans job[2];
 };
 
-static void give_back(struct run *r, struct ticket *t, const struct trans *j)
-{
-    if (j && j->opened)
-        outcome_log(t, j->sender, str_c(r->peer.via), str_c(r->peer.secure ? r->peer.tls.version : ""),
-                    j->reader.env.arrived_ms);
-    queue_done(r->lease, t);
-}
+/* ---- tickets ------------------------------------------------------------------------------------------------- */
 
-static struct ticket *next_ticket(struct run *r, rt_time until)
+static bool take_more(struct run *r)
 {
-    if (r->at == r->n) {
-        r->at = 0;
-        r->n = queue_take(r->lease, r->v, BATCH, until);
-    }
-    return r->at < r->n ? r->v[r->at++] : NULL;
+    if (r->at < r->n)
+        return true;
+    r->at = r->n = 0;
+    if (!fiber_cancelled())
+        r->n = queue_take(r->lease, r->v, BATCH, rt_after(r->conf->queue_idle_time));
+    return r->n > 0;
 }
 
 static void give_back_rest(struct run *r)
@@ -46,127 +41,136 @@ static void give_back_rest(struct run *r)
         queue_done(r->lease, r->v[r->at++]); /* FATE_NONE: as if never taken */
 }
 
-/* The next message whose envelope could be begun; those that could not are given back at once. */
-static struct trans *begin_next(struct run *r, struct trans *j, rt_time until)
+static void finish(struct run *r, struct trans *j)
 {
-    for (struct ticket *t; !r->peer.gone && !r->peer.conn.e && (t = next_ticket(r, until));) {
-        if (trans_begin(&r->peer, j, t) == OK)
+    outcome_log(j->ticket, j->sender, str_c(r->peer.via), str_c(r->peer.secure ? r->peer.tls.version : ""),
+                j->opened ? j->reader.env.arrived_ms : rt_wall_ms());
+    queue_done(r->lease, j->ticket);
+    trans_free(j);
+}
+
+/* Begun, but nothing of its body was sent: as if never taken. */
+static void undo(struct run *r, struct trans *j)
+{
+    struct ticket *t = j->ticket;
+    for (uint32_t i = 0; i < t->nto; i++)
+        t->to[i].fate = FATE_NONE;
+    r->peer.gone = r->peer.gone || j->pending;
+    queue_done(r->lease, t);
+    trans_free(j);
+}
+
+/* ---- transactions ---------------------------------------------------------------------------------------------- */
+
+/* MAILMAX (RFC 9422 4.1). */
+static bool has_room(const struct peer *p) { return !p->ehlo.mail_max || p->transactions < p->ehlo.mail_max; }
+
+/* The next message at hand whose envelope could be begun; those that could not are given back at once. */
+static struct trans *begin_next(struct run *r, struct trans *j)
+{
+    struct peer *p = &r->peer;
+    while (r->at < r->n && !p->gone && !p->conn.e && has_room(p)) {
+        if (trans_begin(p, j, r->v[r->at++]) == OK)
             return j;
-        give_back(r, t, j);
-        trans_free(j);
+        finish(r, j);
     }
     return NULL;
 }
 
-/* A server that closed an idle connection: no attempt was made, so none is counted. */
-static err refresh(struct run *r, const struct hops *h)
+/* From the first octet of the body to the last reply a stop waits: half a message helps nobody. */
+static err carry_body(struct run *r, struct trans *j, struct trans **ret_next)
 {
-    if (peer_alive(&r->peer))
-        return OK;
-    peer_close(&r->peer, false);
-    r->peer.gone = false;
-    return peer_open(&r->peer, h);
+    struct peer *p = &r->peer;
+    fiber_shield(true);
+    err e = trans_body(p, j);
+    if (!e && j->go && !j->bdat && (p->ehlo.caps & CAP_PIPELINING))
+        *ret_next = begin_next(r, j == &r->job[0] ? &r->job[1] : &r->job[0]);
+    if (!e)
+        e = trans_end(p, j);
+    fiber_shield(false);
+    return e;
 }
 
 /* The whole of one message whose envelope is begun; *ret_next is the one that was begun behind its body. */
 static err carry(struct run *r, struct trans *j, struct trans **ret_next)
 {
-    struct peer *p = &r->peer;
-    struct trans *other = j == &r->job[0] ? &r->job[1] : &r->job[0];
     *ret_next = NULL;
-    fiber_shield(true); /* a stop lets the message at hand be finished */
-    err e = trans_envelope(p, j);
-    if (!e && j->go) {
-        e = trans_body(p, j);
-        if (!e && (p->ehlo.caps & CAP_PIPELINING) && r->at < r->n)
-            *ret_next = begin_next(r, other, 0);
-        if (!e)
-            e = trans_end(p, j);
-    } else if (!e && j->reset) {
-        p->conn.deadline = rt_after(p->conf->send_command_time);
-        conn_write(&p->conn, S("RSET\r\n"));
-        e = peer_reply(p, p->conf->send_command_time);
-    }
-    fiber_shield(false);
+    err e = trans_envelope(&r->peer, j);
+    if (!e && j->go)
+        e = carry_body(r, j, ret_next);
+    if (!e && j->reset)
+        e = peer_command(&r->peer, "RSET\r\n");
     return e;
 }
 
-static void send_all(struct run *r, const struct hops *h)
+static void send_all(struct run *r)
 {
-    struct trans *next = NULL;
+    struct trans *j = NULL, *next;
     err e = OK;
-    bool first = true;
     while (!e && !fiber_cancelled()) {
-        struct trans *j = next;
         if (!j) {
-            if (r->at == r->n && !first) { /* about to sleep for work: look at the connection afterwards */
-                r->at = 0;
-                r->n = queue_take(r->lease, r->v, BATCH, rt_after(r->conf->queue_idle_time));
-                if (r->n == 0 || (e = refresh(r, h)))
-                    break;
-            }
-            first = false;
-            j = begin_next(r, &r->job[0], 0);
-            if (!j)
-                continue;
+            bool at_hand = r->at < r->n;
+            if (!take_more(r) || !has_room(&r->peer) || (!at_hand && !peer_alive(&r->peer)))
+                break;
+            j = begin_next(r, &r->job[0]);
+            e = r->peer.conn.e;
+            continue;
         }
         e = carry(r, j, &next);
-        give_back(r, j->ticket, j);
-        trans_free(j);
-        if (e && next) { /* begun, but nothing of its body was sent */
-            for (uint32_t i = 0; i < next->ticket->nto; i++)
-                next->ticket->to[i].fate = FATE_NONE;
-            give_back(r, next->ticket, NULL);
-            trans_free(next);
-        }
+        finish(r, j);
+        j = next;
     }
+    if (j)
+        undo(r, j);
+    r->peer.gone = r->peer.gone || e;
     give_back_rest(r);
 }
 
-/* Nothing can ever be delivered on this way (no such domain, null MX, a loop): every message of the site fails. */
-static void fail_all(struct run *r, err e, str why)
+/* ---- ways ------------------------------------------------------------------------------------------------------- */
+
+static void log_loop(const struct ticket *t, str why)
 {
-    char text[512];
-    struct buf b;
-    buf_init_fixed(&b, text, sizeof text);
-    buf_printf(&b, "%s 5.%s " STR_FMT, e == E_NULL_MX ? "556" : "550", err_esc(e), STR_ARG(why));
-    for (struct ticket *t; (t = next_ticket(r, 0));) {
-        outcome_set(t, -1, FATE_FAILED, buf_str(&b), (str){"", 0});
-        queue_done(r->lease, t);
-    }
+    for (uint32_t i = 0; i < t->nto; i++)
+        rt_log(EV_loop, log_id(t->id), log_str(t->to[i].address), log_str(why));
 }
 
-static void discard_all(struct run *r)
+/* Every message of the site ends alike, without a connection. */
+static void end_all(struct run *r, enum fate f, str reply, str remote, const char *via, bool loop)
 {
-    for (struct ticket *t; (t = next_ticket(r, 0));) {
-        outcome_set(t, -1, FATE_DELIVERED, S("250 2.0.0 discarded"), (str){"", 0});
-        outcome_log(t, (str){"", 0}, S("discard"), (str){"", 0}, rt_wall_ms());
+    while (take_more(r)) {
+        struct ticket *t = r->v[r->at++];
+        struct verdict v = verdict_of(t, f, reply, remote);
+        verdict_give_all(&v, t);
+        if (loop)
+            log_loop(t, reply);
+        outcome_log(t, S(""), str_c(via), S(""), rt_wall_ms());
         queue_done(r->lease, t);
     }
+    queue_end(r->lease, OK, S(""));
 }
 
 static void remote(struct run *r)
 {
+    struct peer *p = &r->peer;
     struct hops h;
     err e = hops_find(r->conf, &r->route, &h);
-    if (err_is_perm(e) && r->route.way != WAY_FIXED) {
-        fail_all(r, e, h.why);
-        queue_end(r->lease, OK, (str){"", 0});
+    if (e && h.forever) {
+        /* nothing can ever be delivered on this way: no such domain, null MX, a loop */
+        end_all(r, FATE_FAILED, str_c(h.why), S(""), "", e == E_LOOP);
     } else if (e) {
-        queue_end(r->lease, e, h.why);
+        queue_end(r->lease, e, str_c(h.why));
     } else {
-        r->peer.conf = r->conf;
-        r->peer.route = r->route;
-        e = peer_open(&r->peer, &h);
-        if (e == E_DENIED) {
-            fail_all(r, E_DENIED, str_c(r->peer.why));
-            queue_end(r->lease, OK, (str){"", 0});
+        p->conf = r->conf;
+        p->route = r->route;
+        e = peer_open(p, &h);
+        if (e == E_DENIED && r->route.way == WAY_MX) {
+            end_all(r, FATE_FAILED, str_c(p->why), p->theirs ? str_c(p->host) : S(""), p->via, !p->theirs);
         } else if (e) {
-            queue_end(r->lease, e, str_c(r->peer.why));
+            queue_end(r->lease, e, str_c(p->why));
         } else {
-            send_all(r, &h);
-            peer_close(&r->peer, !r->peer.gone);
-            queue_end(r->lease, OK, (str){"", 0});
+            send_all(r);
+            peer_close(p, true);
+            queue_end(r->lease, OK, S(""));
         }
     }
     hops_free(&h);
@@ -177,14 +181,13 @@ static void run_lease(void *arg)
     struct run *r = arg;
     switch (r->route.way) {
     case WAY_DISCARD:
-        discard_all(r);
-        queue_end(r->lease, OK, (str){"", 0});
+        end_all(r, FATE_RELAYED, S("250 2.0.0 discarded"), S(""), "discard", false);
         break;
     case WAY_MAILDIR:
         maildir_run(r->lease, r->conf, &r->route);
         break;
     case WAY_LOST: /* the configuration changed: the queue works its sites out anew */
-        queue_end(r->lease, OK, (str){"", 0});
+        queue_end(r->lease, OK, S(""));
         break;
     default:
         remote(r);

@@ -1,67 +1,69 @@
 /*
  * From what happened to what it means: the only place where replies and errors become fates. An unknown
- * cause is temporary; only a clear 5xx, or an error of permanent class, ends a recipient.
+ * cause is temporary; only a clear 5xx ends a recipient.
  */
 #include "base/text.h"
 #include "send/internal.h"
 
 static const struct {
     int code;
-    enum stage at;
+    bool at[4]; /* by stage */
     enum fate fate;
 } exceptions[] = {
-    {552, STAGE_RCPT, FATE_DEFERRED},  /* too many recipients: as 452 (RFC 5321 4.5.3.1.10) */
-    {521, STAGE_CONNECT, FATE_FAILED}, /* the host takes no mail (RFC 7504) */
-    {503, STAGE_DATA, FATE_DEFERRED},  /* out of step: our connection, not the message */
-    {500, STAGE_MAIL, FATE_DEFERRED},  /* does not know MAIL: no mail server */
+    {552, {[STAGE_RCPT] = true}, FATE_DEFERRED}, /* too many recipients: as 452 (RFC 5321 4.5.3.1.10) */
+    {500, {[STAGE_MAIL] = true}, FATE_DEFERRED}, /* does not know MAIL: no mail server */
+    /* out of step: our connection, not the message */
+    {503, {[STAGE_MAIL] = true, [STAGE_RCPT] = true, [STAGE_DATA] = true, [STAGE_END] = true}, FATE_DEFERRED},
 };
 
 enum fate outcome_of_reply(const struct reply *r, enum stage at)
 {
     for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++)
-        if (exceptions[i].code == r->code && exceptions[i].at == at)
+        if (exceptions[i].code == r->code && exceptions[i].at[at])
             return exceptions[i].fate;
-    switch (r->code / 100) {
-    case 2:
+    if (reply_is_ok(r) && at == STAGE_END)
         return FATE_DELIVERED;
-    case 5:
-        return FATE_FAILED;
-    default: /* 4xx, and 1xx or 3xx where they make no sense */
-        return FATE_DEFERRED;
-    }
+    return reply_is_perm(r) ? FATE_FAILED : FATE_DEFERRED; /* also 2xx and 3xx where they make no sense */
 }
 
-void outcome_set(struct ticket *t, int index, enum fate f, str reply, str remote)
+struct verdict verdict_of(struct ticket *t, enum fate f, str reply, str remote)
 {
     str kept = arena_str(&t->arena, str_sub(reply, 0, 500)), host = arena_str(&t->arena, remote);
-    for (uint32_t i = 0; i < t->nto; i++) {
-        struct ticket_rcpt *r = &t->to[i];
-        if (index >= 0 ? i != (uint32_t)index : r->fate != FATE_NONE)
-            continue;
-        r->fate = (uint8_t)f;
-        r->reply = kept.p ? kept : (str){"", 0};
-        r->remote = host.p ? host : (str){"", 0};
-    }
+    return (struct verdict){f, kept.p ? kept : (str){"", 0}, host.p ? host : (str){"", 0}};
 }
 
-void outcome_set_reply(struct peer *p, struct ticket *t, int index, enum fate f)
+struct verdict verdict_of_reply(struct peer *p, struct ticket *t, enum fate f)
 {
     char text[512];
     struct buf b;
     buf_init_fixed(&b, text, sizeof text);
     reply_print_line(&b, &p->in.r);
-    outcome_set(t, index, f, buf_str(&b), str_c(p->host));
+    return verdict_of(t, f, buf_str(&b), str_c(p->host));
 }
 
-void outcome_set_err(struct peer *p, struct ticket *t, err e, const char *while_doing)
+struct verdict verdict_of_err(struct ticket *t, err e, const char *while_doing, str remote)
 {
     char text[512];
     struct buf b;
-    bool perm = err_is_perm(e);
+    if (e == E_CANCELLED)
+        return (struct verdict){FATE_NONE, {"", 0}, {"", 0}};
     buf_init_fixed(&b, text, sizeof text);
-    buf_printf(&b, "%s%s %s%s%s", perm ? "550 5." : "451 4.", err_esc(e), err_text(e), while_doing[0] ? " while " : "",
-               while_doing);
-    outcome_set(t, -1, perm ? FATE_FAILED : FATE_DEFERRED, buf_str(&b), str_c(p ? p->host : ""));
+    buf_printf(&b, "451 4.%s %s while %s", err_esc(e), err_text(e), while_doing);
+    return verdict_of(t, FATE_DEFERRED, buf_str(&b), remote);
+}
+
+void verdict_give(const struct verdict *v, struct ticket *t, uint32_t i)
+{
+    t->to[i].fate = (uint8_t)v->fate;
+    t->to[i].reply = v->reply;
+    t->to[i].remote = v->remote;
+}
+
+void verdict_give_all(const struct verdict *v, struct ticket *t)
+{
+    for (uint32_t i = 0; i < t->nto; i++)
+        if (t->to[i].fate == FATE_NONE)
+            verdict_give(v, t, i);
 }
 
 void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t arrived_ms)

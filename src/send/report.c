@@ -11,7 +11,7 @@
 #include "wire/dsn.h"
 #include "wire/head.h"
 
-#define REPORT_MAX ((size_t)16 << 20)
+#define REPORT_MAX ((size_t)64 << 20) /* besides what is returned */
 
 /* ---- who is told what -------------------------------------------------------------------------------------- */
 
@@ -31,9 +31,34 @@ static bool wanted(const struct report *r, const struct report_rcpt *to, unsigne
     return notify == 0 || (notify & NOTIFY_FAILURE);
 }
 
-static enum dsn_action action_of(const struct report *r, const struct report_rcpt *to)
+/* RFC 3464 2.3.3: a mailbox took it, or a server that sends no reports did. */
+static enum dsn_action action_of(const struct conf *c, const struct report *r, const struct report_rcpt *to,
+                                 const struct envelope *env)
 {
-    return r->delayed ? DSN_DELAYED : ended_well(to) ? DSN_RELAYED : DSN_FAILED;
+    char mem[ROUTE_DOMAIN_MAX];
+    struct route way;
+    if (r->delayed || !ended_well(to))
+        return r->delayed ? DSN_DELAYED : DSN_FAILED;
+    route_find(c, env->sender, env->to[to->index].address, mem, &way);
+    return route_is_final(&way) ? DSN_DELIVERED : DSN_RELAYED;
+}
+
+static int ascii_hex(char c)
+{
+    return ascii_digit(c) ? c - '0' : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
+}
+
+static void add_utf8(struct buf *out, uint32_t v)
+{
+    if (v < 0x80) {
+        buf_add_char(out, (char)v);
+        return;
+    }
+    int more = v < 0x800 ? 1 : v < 0x10000 ? 2 : 3;
+    static const uint8_t first[] = {0, 0xc0, 0xe0, 0xf0};
+    buf_add_char(out, (char)(first[more] | v >> 6 * more));
+    while (more--)
+        buf_add_char(out, (char)(0x80 | ((v >> 6 * more) & 0x3f)));
 }
 
 /* The enhanced code of a reply, or one that fits its class: X.0.0 (RFC 3463 3.1). */
@@ -48,6 +73,26 @@ static str status_of(struct arena *a, const struct report_rcpt *to, enum dsn_act
     return arena_printf(a, "%c.0.0", class);
 }
 
+/* utf-8-addr-xtext (RFC 6533 3): "\\x{F6}" is an o with two dots. */
+static void add_unicode(struct buf *out, str s)
+{
+    while (s.n) {
+        uint32_t v = 0;
+        size_t n = 0;
+        if (str_starts(s, S("\\x{")))
+            for (n = 3; n < s.n && n < 10 && ascii_hex(s.p[n]) >= 0; n++)
+                v = v << 4 | (uint32_t)ascii_hex(s.p[n]);
+        bool good = n > 3 && n < s.n && s.p[n] == '}' && v > 0 && v < 0x110000 && (v < 0xd800 || v > 0xdfff);
+        if (!good) {
+            buf_add_char(out, s.p[0]);
+            s = str_skip(s, 1);
+            continue;
+        }
+        add_utf8(out, v);
+        s = str_skip(s, n + 1);
+    }
+}
+
 static void split_orcpt(struct arena *a, str raw, struct dsn_rcpt *d)
 {
     size_t at = str_find(raw, ';');
@@ -55,26 +100,44 @@ static void split_orcpt(struct arena *a, str raw, struct dsn_rcpt *d)
     struct buf b;
     if (at == STR_NONE)
         return;
+    str address = str_skip(raw, at + 1);
     buf_init_fixed(&b, text, sizeof text);
     d->orcpt_type = str_sub(raw, 0, at);
-    d->orcpt = xtext_decode(&b, str_skip(raw, at + 1)) ? arena_str(a, buf_str(&b)) : str_skip(raw, at + 1);
+    if (str_ieq(d->orcpt_type, S("utf-8")))
+        add_unicode(&b, address);
+    else if (!xtext_decode(&b, address))
+        b.e = E_SYNTAX;
+    d->orcpt = b.e ? address : arena_str(a, buf_str(&b));
 }
 
-static void fill_rcpt(struct arena *a, const struct report *r, const struct report_rcpt *to,
-                      const struct recipient *env, struct dsn_rcpt *d)
+/* How long it was tried, for people; NULL p without memory. */
+static str gave_up(struct arena *a, const struct envelope *env, str last)
+{
+    char age[40];
+    struct buf b;
+    buf_init_fixed(&b, age, sizeof age);
+    text_age(&b, (rt_wall_ms() - env->arrived_ms) / 1000);
+    return arena_printf(a, "not delivered within " STR_FMT "%s" STR_FMT, STR_ARG(buf_str(&b)),
+                        last.n ? "; the last attempt: " : "", STR_ARG(last));
+}
+
+static void fill_rcpt(struct arena *a, const struct conf *c, const struct report *r, const struct report_rcpt *to,
+                      const struct envelope *env, struct dsn_rcpt *d)
 {
     *d = (struct dsn_rcpt){
-        .final = env->address,
-        .action = action_of(r, to),
+        .final = env->to[to->index].address,
+        .action = action_of(c, r, to, env),
         .remote_mta = to->remote,
         .last_attempt_s = rt_wall_ms() / 1000,
         .retry_until_s = r->delayed ? r->retry_until_ms / 1000 : 0,
     };
     d->status = status_of(a, to, d->action);
-    split_orcpt(a, env->orcpt, d);
+    split_orcpt(a, env->to[to->index].orcpt, d);
     if (to->remote.n)
         d->diagnostic = to->reply;
-    else
+    if (to->outcome == OUT_EXPIRED)
+        d->error = gave_up(a, env, to->remote.n ? S("") : to->reply);
+    else if (!to->remote.n)
         d->error = to->reply;
 }
 
@@ -92,8 +155,8 @@ struct draft {
     str to;      /* who is told */
     uint64_t id; /* of the report */
     struct body *body;
-    uint32_t head_size;
-    bool eight;
+    uint32_t head_size, flags;
+    bool unread; /* a failure that no sender is told of: a double bounce */
 };
 
 /* The original's header block, or all of it when RET asks for that and it is small enough. */
@@ -103,12 +166,18 @@ static err read_content(struct draft *d, enum dsn_content *ret, struct buf *out)
     bool failed = false;
     for (size_t i = 0; i < d->n; i++)
         failed = failed || d->rcpts[i].action == DSN_FAILED;
-    bool full = failed && d->env->ret != RET_HDRS && size <= most && !(d->env->flags & (ENV_BARE_EOL | ENV_NUL));
+    bool text = !(d->env->flags & (ENV_BARE_EOL | ENV_NUL | ENV_LONG_LINE));
+    bool full = failed && d->env->ret != RET_HDRS && size <= most && text;
     *ret = full ? DSN_CONTENT_FULL : DSN_CONTENT_HEADERS;
     uint64_t left = full ? size : d->env->head_size;
     while (left) {
         str piece;
         err e = spool_read_next(&d->reader, &piece);
+        if (e == E_CORRUPT) { /* the report goes without it */
+            buf_clear(out);
+            *ret = DSN_CONTENT_NONE;
+            return OK;
+        }
         if (e || piece.n == 0)
             return e;
         piece = str_sub(piece, 0, left);
@@ -118,26 +187,46 @@ static err read_content(struct draft *d, enum dsn_content *ret, struct buf *out)
     return out->e;
 }
 
-static str original_subject(struct draft *d, str block)
+/* The forms of RFC 6533, where something needs them. */
+static bool speaks_utf8(const struct draft *d, str content)
 {
-    struct buf b;
-    str raw = head_find(block, S("Subject"));
-    if (!raw.p || raw.n > 1000)
-        return (str){"", 0};
-    buf_init(&b, 2048);
-    head_unfold(&b, raw);
-    str s = arena_str(&d->arena, buf_str(&b));
-    buf_free(&b);
-    return s.p ? s : (str){"", 0};
+    bool need = !text_ascii(d->to) || !text_ascii(content);
+    for (size_t i = 0; i < d->n; i++)
+        need = need || !text_ascii(d->rcpts[i].final) || !text_ascii(d->rcpts[i].orcpt);
+    return need && d->env->flags & ENV_SMTPUTF8;
+}
+
+/* What the exits must know of the octets (enum envelope_flag). */
+static uint32_t flags_of(struct buf *octets)
+{
+    static const struct {
+        unsigned scan;
+        uint32_t env;
+    } map[] = {{DATA_DOT_LINE, ENV_DOT_LINE},
+               {DATA_8BIT_BODY, ENV_8BIT_BODY},
+               {DATA_8BIT_HEAD, ENV_8BIT_HEAD},
+               {DATA_BARE, ENV_BARE_EOL},
+               {DATA_NUL, ENV_NUL},
+               {DATA_LONG_LINE, ENV_LONG_LINE},
+               {DATA_UNENDED, ENV_NO_FINAL_EOL}};
+    struct data_in scan;
+    size_t n;
+    uint32_t flags = 0;
+    data_in_init(&scan, DATA_CHUNK, 998);
+    data_in_feed(&scan, octets->p, octets->n, octets->p, &n);
+    data_in_end(&scan);
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
+        if (scan.flags & map[i].scan)
+            flags |= map[i].env;
+    return flags;
 }
 
 static err compose(struct draft *d)
 {
-    AUTO_BUF content, out, id, to_text;
-    buf_init(&content, REPORT_MAX);
-    buf_init(&out, 2 * REPORT_MAX);
+    AUTO_BUF content, out, id;
+    buf_init(&content, d->env->head_size + d->env->body_size + 2);
+    buf_init(&out, content.max + REPORT_MAX);
     buf_init(&id, 64);
-    buf_init(&to_text, 1024);
     enum dsn_content kind;
     err e = read_content(d, &kind, &content);
     if (e)
@@ -153,16 +242,14 @@ static err compose(struct draft *d)
         .boundary = arena_printf(&d->arena, "=_report_%016llx", (unsigned long long)random),
         .envid = d->env->envid,
         .queue_id = buf_str(&id),
-        .subject = original_subject(d, buf_str(&content)),
         .now_s = rt_wall_ms() / 1000,
         .arrival_s = d->env->arrived_ms / 1000,
-        .utf8 = d->env->flags & ENV_SMTPUTF8,
+        .utf8 = speaks_utf8(d, buf_str(&content)),
         .content_8bit = !text_ascii(buf_str(&content)),
         .content = kind,
         .rcpts = d->rcpts,
         .n_rcpts = d->n,
     };
-    d->eight = m.content_8bit || (m.utf8 && !text_ascii(d->to));
     e = d->arena.e ? d->arena.e : dsn_print(&out, &m);
     if (!e) {
         buf_add(&out, buf_str(&content));
@@ -174,20 +261,10 @@ static err compose(struct draft *d)
     d->head_size = (uint32_t)head_len(buf_str(&out), &blank);
     if (!e && !(d->body = body_new()))
         e = E_NOMEM;
-    return e ? e : body_add(d->body, buf_str(&out));
-}
-
-static unsigned dot_flag(const struct body *b)
-{
-    bool line_start = true;
-    size_t at = 0;
-    for (str piece; body_piece(b, &at, &piece);)
-        for (size_t i = 0; i < piece.n; i++) {
-            if (line_start && piece.p[i] == '.')
-                return ENV_DOT_LINE;
-            line_start = piece.p[i] == '\n';
-        }
-    return 0;
+    e = e ? e : body_add(d->body, buf_str(&out));
+    if (!e)
+        d->flags = flags_of(&out);
+    return e;
 }
 
 /* ---- what is written ------------------------------------------------------------------------------------------------
@@ -195,12 +272,17 @@ static unsigned dot_flag(const struct body *b)
 
 static err add_results(struct spool_group *g, const struct report *r)
 {
+    struct result v[32];
+    size_t n = 0;
     if (r->delayed)
         return OK;
     err e = OK;
     for (uint32_t i = 0; i < r->nto && !e; i++) {
-        struct result one = {r->to[i].index, r->to[i].outcome, r->to[i].reply};
-        e = spool_group_results(g, r->id, &one, 1);
+        v[n++] = (struct result){r->to[i].index, r->to[i].outcome, r->to[i].reply};
+        if (n == sizeof v / sizeof *v || i + 1 == r->nto) {
+            e = spool_group_results(g, r->id, v, n);
+            n = 0;
+        }
     }
     return !e && r->last ? spool_group_end(g, r->id) : e;
 }
@@ -215,8 +297,8 @@ static err write_out(struct draft *d, struct tx *t)
     if (!e && (d->body || !d->report->delayed))
         e = spool_put(send_world.spool, &g);
     spool_group_free(&g);
-    if (!e && d->body)
-        e = queue_accept(send_world.queue, &t->env, d->body);
+    if (!e && d->body) /* without memory the queue finds it in the spool after the next start */
+        queue_accept(send_world.queue, &t->env, d->body);
     return e;
 }
 
@@ -226,12 +308,14 @@ static err address_report(struct draft *d, struct tx *t)
     err e = tx_own(t, d->conf, d->to);
     if (e)
         return e;
+    if (!t->env.nto)
+        return E_NOT_FOUND;
     struct envelope *env = &t->env;
     env->id = d->id;
     env->arrived_ms = rt_wall_ms();
     env->expires_ms = env->arrived_ms + d->conf->queue_report_lifetime / RT_MS;
-    env->flags = ENV_REPORT | (d->env->sender.n ? 0 : ENV_DOUBLE) | dot_flag(d->body) | (d->eight ? ENV_8BIT_BODY : 0) |
-                 (text_ascii(d->to) ? 0 : ENV_SMTPUTF8);
+    env->flags = ENV_REPORT | (d->env->sender.n ? 0 : ENV_DOUBLE) | d->flags | (text_ascii(d->to) ? 0 : ENV_SMTPUTF8);
+    env->tenant = d->env->tenant;
     env->head_size = d->head_size;
     env->body_size = body_size(d->body) - d->head_size;
     return OK;
@@ -242,16 +326,23 @@ static void log_outcomes(const struct draft *d)
     const struct report *r = d->report;
     for (uint32_t i = 0; i < r->nto; i++) {
         const struct report_rcpt *to = &r->to[i];
-        str address = d->env->to[to->index].address;
-        if (r->delayed)
-            rt_log(EV_delayed, log_id(r->id), log_str(d->env->sender), log_str(address), log_id(d->body ? d->id : 0));
+        const struct recipient *env = &d->env->to[to->index];
+        uint64_t id = d->body && wanted(r, to, env->notify) ? d->id : 0;
+        struct log_field from = log_str(d->env->sender), address = log_str(env->address);
+        if (r->delayed && id)
+            rt_log(EV_delayed, log_id(r->id), from, address, log_id(id));
         else if (to->outcome == OUT_EXPIRED)
-            rt_log(EV_expired, log_id(r->id), log_str(d->env->sender), log_str(address), log_str(to->reply),
-                   log_id(d->body ? d->id : 0));
+            rt_log(EV_expired, log_id(r->id), from, address, log_str(to->reply), log_id(id));
         else if (to->outcome == OUT_BOUNCED)
-            rt_log(EV_bounced, log_id(r->id), log_str(d->env->sender), log_str(address), log_str(to->remote),
-                   log_str(to->reply), log_id(d->body ? d->id : 0));
+            rt_log(EV_bounced, log_id(r->id), from, address, log_str(to->remote), log_str(to->reply), log_id(id));
     }
+}
+
+static void log_double(const struct draft *d)
+{
+    const struct report *r = d->report;
+    for (uint32_t i = 0; i < r->nto; i++)
+        rt_log(EV_double_bounce, log_id(r->id), log_str(d->env->to[r->to[i].index].address), log_str(r->to[i].reply));
 }
 
 /* Who is told of `r`; a null sender is told nothing, its failure goes to the postmaster once. */
@@ -264,7 +355,7 @@ static void find_reader(struct draft *d)
         const struct recipient *env = &d->env->to[to->index];
         failed += !r->delayed && !ended_well(to) && to->outcome != OUT_REMOVED;
         if (wanted(r, to, env->notify))
-            fill_rcpt(&d->arena, r, to, env, &d->rcpts[d->n++]);
+            fill_rcpt(&d->arena, d->conf, r, to, d->env, &d->rcpts[d->n++]);
     }
     if (d->env->sender.n) {
         d->to = d->env->sender;
@@ -272,8 +363,7 @@ static void find_reader(struct draft *d)
     }
     bool tell = failed && d->conf->postmaster.n && !(d->env->flags & ENV_DOUBLE);
     d->to = tell ? d->conf->postmaster : (str){"", 0};
-    for (uint32_t i = 0; failed && i < r->nto; i++)
-        rt_log(EV_double_bounce, log_id(r->id), log_str(d->env->to[r->to[i].index].address), log_str(r->to[i].reply));
+    d->unread = failed > 0;
 }
 
 err send_report(void *arg, const struct report *r)
@@ -294,12 +384,18 @@ err send_report(void *arg, const struct report *r)
         if (d.n && d.to.n) {
             d.id = spool_new_id(send_world.spool);
             e = compose(&d);
-            if (!e && address_report(&d, &t)) /* nobody there: the report has no reader */
+            e = e ? e : address_report(&d, &t);
+            if (e == E_NOT_FOUND || e == E_LOOP) { /* a sender of ours that is not there: the report has no reader */
                 body_drop(&d.body);
+                d.unread = !r->delayed;
+                e = OK;
+            }
         }
     }
     if (!e)
         e = write_out(&d, &t);
+    if (!e && d.unread)
+        log_double(&d);
     if (!e)
         log_outcomes(&d);
     body_drop(&d.body);

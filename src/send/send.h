@@ -15,6 +15,9 @@ struct send {
 };
 void send_setup(const struct send *s); /* once, before the queue starts */
 
+/* The name of a route section, for priv's passwords: its title alone does not tell those with a `from` apart. */
+void send_route_name(struct buf *out, const struct conf_route *v);
+
 /* The three of struct queue_ops (queue/queue.h); arg is not used. */
 void send_site(void *arg, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits);
 bool send_start(void *arg, struct lease *l);

@@ -122,7 +122,7 @@ static void paragraph(struct buf *out, str s, size_t indent)
 
 static void rcpt_for_people(struct buf *out, const struct dsn_rcpt *r, bool utf8)
 {
-    char mem[1900];
+    char mem[2200];
     struct buf t;
     buf_init_fixed(&t, mem, sizeof mem);
     buf_add_char(&t, '<');
@@ -133,6 +133,8 @@ static void rcpt_for_people(struct buf *out, const struct dsn_rcpt *r, bool utf8
         add_clean(&t, str_sub(r->remote_mta, 0, 255), utf8);
         buf_add(&t, S(" said: "));
         add_clean(&t, str_sub(r->diagnostic, 0, 1000), utf8);
+        buf_add(&t, r->error.n ? S("; ") : S(""));
+        add_clean(&t, str_sub(r->error, 0, 200), utf8);
     } else if (r->diagnostic.n || r->error.n) {
         buf_add(&t, S(": "));
         add_clean(&t, str_sub(r->error.n ? r->error : r->diagnostic, 0, 1000), utf8);

@@ -16,7 +16,7 @@ struct dsn_rcpt {
     str status;             /* "5.1.1" */
     str remote_mta;         /* name of the host that answered; empty: left out */
     str diagnostic;         /* "550 5.1.1 ..."; printed as smtp; empty: left out */
-    str error;              /* our own words, for people, when there is no remote answer */
+    str error;              /* our own words, for people: instead of a remote answer, or behind it */
     int64_t last_attempt_s; /* 0: left out */
     int64_t retry_until_s;  /* delayed only; 0: left out */
 };
