@@ -178,22 +178,6 @@ static void set_times(struct tx *t)
     t->env.expires_ms = t->env.arrived_ms + life / RT_MS;
 }
 
-/* Durable, then queued: a message that the queue cannot hold now is taken up by the next start. */
-static err store(struct tx *t) YIELDS
-{
-    struct spool_group g;
-    spool_group_init(&g);
-    err e = spool_group_message(&g, &t->env, t->body, t->chunks);
-    if (!e)
-        e = spool_put(intake_rooms.spool, &g);
-    spool_group_free(&g);
-    if (!e) {
-        t->chunks = 0; /* they belong to the message now */
-        queue_accept(intake_rooms.queue, &t->env, t->body);
-    }
-    return e;
-}
-
 static void log_accepted(const struct tx *t)
 {
     const struct envelope *e = &t->env;
@@ -206,6 +190,23 @@ static void log_accepted(const struct tx *t)
         if (e->to[i].list.n && !str_eq(e->to[i].list, e->to[i].address))
             rt_log(EV_expanded, log_id(e->id), log_str(e->to[i].list), log_str(e->to[i].address));
     metric_add(M_bytes_in, (int64_t)(e->head_size + e->body_size));
+}
+
+/* Durable, then queued: a message that the queue cannot hold now is taken up by the next start. */
+static err store(struct tx *t) YIELDS
+{
+    struct spool_group g;
+    spool_group_init(&g);
+    err e = spool_group_message(&g, &t->env, t->body, t->chunks);
+    if (!e)
+        e = spool_put(intake_rooms.spool, &g);
+    spool_group_free(&g);
+    if (!e) {
+        t->chunks = 0;   /* they belong to the message now */
+        log_accepted(t); /* before the queue has it: its first attempt may fail at once */
+        queue_accept(intake_rooms.queue, &t->env, t->body);
+    }
+    return e;
 }
 
 /* BDAT may leave the last line open; only BINARYMIME means it (RFC 3030 3). */
@@ -237,7 +238,6 @@ bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
         reply_trouble(r, e);
         return false;
     }
-    log_accepted(t);
     char mem[32];
     struct buf id;
     buf_init_fixed(&id, mem, sizeof mem);
