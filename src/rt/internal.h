@@ -111,6 +111,7 @@ struct loop {
     struct list stacks;      /* free ones */
     unsigned nstacks, given; /* in the list; ever given back */
     rt_time trim_at;         /* when to look for idle stacks next */
+    struct task *wakes;      /* asleep when this loop sent to them: woken a little later, for all posts at once */
     void *be;
 };
 extern _Thread_local struct loop *rt_current;
@@ -134,6 +135,7 @@ void world_wake_all(void);
 
 struct task {
     struct inbox inbox;
+    struct task *wake_next; /* in loop->wakes, of the loop that cleared inbox.asleep */
     atomic_bool stopping;
     const char *name;
     void (*fn)(struct task *t, void *arg);
@@ -141,6 +143,7 @@ struct task {
     void *be;
 };
 void task_body(struct task *t);
+void task_wake_all(struct loop *l);
 
 struct pool_job {
     struct post post; /* tells the fiber that it is done */

@@ -9,8 +9,9 @@
 _Thread_local struct loop *rt_current;
 
 enum {
-    RUN_MAX = 256,  /* fibers resumed in a turn before sockets are looked at again */
-    TRIM_MAX = 256, /* stacks looked at in a turn for pages to give back */
+    RUN_MAX = 256,   /* fibers resumed in a turn before sockets are looked at again */
+    WAKE_AFTER = 32, /* fibers resumed before the tasks that they sent to are woken */
+    TRIM_MAX = 256,  /* stacks looked at in a turn for pages to give back */
 };
 #define TRIM_AFTER (5 * RT_S) /* a fiber that slept so long gives back what it does not use */
 #define LOG_RETRY (50 * RT_MS)
@@ -156,8 +157,12 @@ static rt_time next_time(struct loop *l)
 static void run_ready(struct loop *l)
 {
     struct list *n;
-    for (int i = 0; i < RUN_MAX && (n = list_pop_front(&l->ready)); i++)
+    for (int i = 0; i < RUN_MAX && (n = list_pop_front(&l->ready)); i++) {
         fiber_resume(l, container_of(n, struct fiber, run));
+        if (i % WAKE_AFTER == WAKE_AFTER - 1)
+            task_wake_all(l);
+    }
+    task_wake_all(l);
 }
 
 /* A few fibers a time, oldest place first; each goes to the end of the list. */

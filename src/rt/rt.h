@@ -74,7 +74,8 @@ err rt_task_start(struct task **ret, const char *name, void (*fn)(struct task *t
 void rt_task_send(struct task *t, struct post *p); /* any thread */
 struct post *rt_task_take(struct task *t, rt_time deadline) BLOCKS;
 bool rt_task_stopping(struct task *t);
-void rt_task_stop(struct task **t) BLOCKS; /* tells it, waits for its end */
+/* Tells it, waits for its end. Other loops that ever sent to it have ended their turn since. */
+void rt_task_stop(struct task **t) BLOCKS;
 
 /* Runs fn(arg) on a pool thread while the fiber sleeps; not cancellable (arg must stay valid, and it
  * does: the call returns after fn). E_NOMEM or E_LIMIT when the pool's queue is full; fn did not run. */

@@ -26,10 +26,27 @@ err rt_task_start(struct task **ret, const char *name, void (*fn)(struct task *t
     return OK;
 }
 
+/* From a loop the wake waits until some more fibers have run: a task that is woken for each post takes each alone,
+ * and the spool would sync for every message what it can sync for twenty. */
 void rt_task_send(struct task *t, struct post *p)
 {
-    if (inbox_push(&t->inbox, p, p))
+    struct loop *l = rt_current;
+    if (!inbox_push(&t->inbox, p, p))
+        return;
+    if (!l) {
         rt_be->task_wake(t);
+        return;
+    }
+    t->wake_next = l->wakes;
+    l->wakes = t;
+}
+
+void task_wake_all(struct loop *l)
+{
+    for (struct task *t; (t = l->wakes);) {
+        l->wakes = t->wake_next;
+        rt_be->task_wake(t);
+    }
 }
 
 struct post *rt_task_take(struct task *t, rt_time deadline)
@@ -51,6 +68,8 @@ void rt_task_stop(struct task **t)
 {
     if (!*t)
         return;
+    if (rt_current)
+        task_wake_all(rt_current);
     atomic_store(&(*t)->stopping, true);
     if (atomic_exchange(&(*t)->inbox.asleep, false))
         rt_be->task_wake(*t);
