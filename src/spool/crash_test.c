@@ -581,6 +581,7 @@ static void fail_at_every_step(void **state)
             disk.fail_at = at;
             disk.fail_with = E_IO;
             run_ops(110);
+            disk.fail_at = 0;
             engine_retry(w.e);
             REQUIRE(can_put(), -1);
             stop();

@@ -357,11 +357,13 @@ err engine_room(struct engine *e, uint64_t size)
         return E_IO;
     if (disk_low(e))
         return E_DISK_FULL;
-    uint32_t more;
-    err why = engine_more(e, FOR_MESSAGES, &more);
     uint64_t left = room_left(e), want = size + size / 16 + PAGE;
-    if (left < want && (!more || left + more * (e->segment_size - e->segment_size / 8) < want))
-        return why ? why : E_DISK_FULL;
+    if (left < want) {
+        uint32_t more;
+        err why = engine_more(e, FOR_MESSAGES, &more);
+        if (why || left + more * (e->segment_size - e->segment_size / 8) < want)
+            return why ? why : E_DISK_FULL;
+    }
     if (atomic_load(&e->full))
         atomic_store(&e->full, false);
     return OK;

@@ -149,8 +149,8 @@ struct spool_group {
     struct post done;  /* done.run is called on `loop` when the group's fate is known ... */
     struct loop *loop; /* ... filled in by spool_send from the current loop */
     err e;             /* the fate: OK durable; E_DISK_FULL, E_QUEUE_FULL refused; E_IO: unknown (treat as refused) */
-    bool lazy;         /* schedules only: rides with the next batch, causes no sync of its own */
-    struct buf bytes;  /* from here on private: encoded records ... */
+    bool lazy; /* schedules only: rides with the next batch, or is written unsynced after at most 3 s; then done runs */
+    struct buf bytes;         /* from here on private: encoded records ... */
     struct spool_part *parts; /* ... and what is written from elsewhere */
     uint32_t nparts;
     bool copies, brings; /* made by compaction; brings a message or a chunk */
