@@ -86,6 +86,11 @@ bool mail_recipients(struct arena *a, str message, struct name_list *out, struct
 /* The message with a sound header block: Bcc, Return-Path and Content-Length taken out, bare names completed, From
  * added. */
 err mail_header(struct arena *a, struct buf *out, str message, const struct mail_rules *r);
+/* No line is longer than 998 octets and no octet is NUL (RFC 5321 4.5.3.1.6, 2.3.8). */
+bool mail_carriable(str message);
+/* The same message with its text in quoted-printable or base64 (RFC 2045 6), so that it is. E_UNSUPPORTED: the fault
+ * lies in the header, or the parts cannot be told apart. */
+err mail_convert(struct buf *out, str message);
 /* One address made complete and mapped. */
 str mail_address(struct arena *a, str spec, const struct mail_rules *r);
 /* "Full Name <address>", quoted or encoded as needed (RFC 5322 3.4, RFC 2047). */

@@ -6,6 +6,7 @@
 #include "cli/internal.h"
 #include "wire/data.h"
 #include "wire/head.h"
+#include "wire/mime.h"
 
 static const size_t value_max = 1 << 20;
 
@@ -223,4 +224,33 @@ err mail_header(struct arena *a, struct buf *out, str message, const struct mail
     buf_add(out, S("\r\n"));
     buf_add(out, str_skip(message, n));
     return out->e;
+}
+
+/* ---- what SMTP cannot carry ---- */
+
+bool mail_carriable(str message)
+{
+    for (size_t at = 0; at < message.n;) {
+        size_t lf = str_find(str_skip(message, at), '\n');
+        size_t n = lf == STR_NONE ? message.n - at : lf + 1;
+        if (n > MIME_LINE_MAX + 2)
+            return false;
+        at += n;
+    }
+    return str_find(message, 0) == STR_NONE;
+}
+
+err mail_convert(struct buf *out, str message)
+{
+    struct mime_info info;
+    struct mime *m = mime_new();
+    err e = m ? mime_scan(m, message) : E_NOMEM;
+    if (!e)
+        e = mime_scan_end(m, &info);
+    if (!e)
+        e = mime_convert(m, message, out);
+    if (!e)
+        e = mime_convert_end(m, out);
+    mime_free(&m);
+    return e ? e : out->e;
 }

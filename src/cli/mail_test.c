@@ -111,13 +111,34 @@ static void from_values(void **state)
     }
 }
 
+static void conversion(void **state)
+{
+    (void)state;
+    static char text[4096];
+    assert_true(mail_carriable(S("")));
+    for (size_t n = 998; n <= 999; n++) {
+        size_t at = (size_t)snprintf(text, sizeof text, "From: a@b\r\n\r\n");
+        memset(text + at, 'x', n);
+        memcpy(text + at + n, "\r\n", 2);
+        str message = {text, at + n + 2};
+        assert_int_equal(mail_carriable(message), n == 998);
+        again();
+        if (n == 999) {
+            assert_int_equal(mail_convert(&out, message), OK);
+            assert_true(mail_carriable(buf_str(&out)));
+            assert_true(str_search(buf_str(&out), S("quoted-printable")) != STR_NONE);
+        }
+    }
+    assert_false(mail_carriable((str)S_INIT("a\0b\r\n")));
+}
+
 int main(void)
 {
     buf_init(&out, 1 << 20);
     buf_init(&why, 4096);
     arena_init(&arena, 1024, 1 << 20);
     const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(recipients), cmocka_unit_test(headers),
-                                       cmocka_unit_test(from_values)};
+                                       cmocka_unit_test(from_values), cmocka_unit_test(conversion)};
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     buf_free(&out);
     buf_free(&why);

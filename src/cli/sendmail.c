@@ -295,16 +295,21 @@ static int send_once(struct submission *s, const struct mail *m, int64_t until, 
 static int send_group(struct submission *s, const struct name_list *to, bool leaves)
 {
     AUTO_BUF out;
+    AUTO_BUF converted;
     struct mail_rules r = s->rules;
     r.map = leaves ? &s->conf->local_address_map : NULL;
     buf_init(&out, s->text.max + (1 << 20));
+    buf_init(&converted, 4 * out.max);
     err e = mail_header(&s->arena, &out, buf_str(&s->text), &r);
+    bool carriable = e || mail_carriable(buf_str(&out));
+    if (!carriable) /* what a program prints may have lines of any length */
+        e = mail_convert(&converted, buf_str(&out));
     if (e)
         return cli_fail(EX_DATAERR, "the message cannot be prepared: %s", err_text(e));
     struct mail m = {.sender = mail_address(&s->arena, s->sender, &r),
                      .to = to->v,
                      .nto = to->n,
-                     .octets = buf_str(&out),
+                     .octets = buf_str(carriable ? &out : &converted),
                      .envid = str_c(s->o->envid),
                      .ret = s->o->ret,
                      .notify = s->o->notify};
