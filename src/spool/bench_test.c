@@ -95,7 +95,7 @@ static double log_round(struct engine *e, double seconds)
     while (rt_now_fresh() < until) {
         struct list l = LIST_INIT(l);
         int ended = 0;
-        for (; last[ended] && ended < GROUP; ended++)
+        for (; ended < GROUP && last[ended]; ended++)
             put_end(&l, ended);
         for (int i = 0; i < GROUP; i++)
             put_group(e, &l, i, SIZE);
