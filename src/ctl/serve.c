@@ -9,7 +9,8 @@
 enum {
     SESSIONS_MAX = 64,
     REQUEST_TIME_S = 10,
-    MEMORY_MAX = 4 * 1024 * 1024, /* words and their options; a session's texts */
+    MEMORY_MAX = 4 * 1024 * 1024,  /* words and their options; a session's texts */
+    ANSWER_MAX = 64 * 1024 * 1024, /* gathered before it is sent: all recipients of one message at most */
 };
 
 struct server {
@@ -208,7 +209,7 @@ static void session(struct server *server, int fd, const struct sockaddr_storage
     arena_init(&s->arena, 4096, MEMORY_MAX);
     if (conn_init(&s->conn, fd, peer) == OK) {
         s->out.c = &s->conn;
-        buf_init(&s->out.b, MEMORY_MAX);
+        buf_init(&s->out.b, ANSWER_MAX);
         int status = known ? serve_request(s) : EXIT_FAIL;
         ctl_out_send(&s->out);
         ctl_out_end(&s->out, status);

@@ -81,8 +81,8 @@ static err ask(const struct story_source *from, const struct history_query *q, s
 static const struct {
     const char *name, *text;
 } phrases[] = {
-    {"accepted",
-     "accepted from {client}[ ({helo})] by {with}: from {from:sender} to {to}, {size:size}[, message-id {message_id}]"},
+    {"accepted", "accepted from {client}[ ({helo})][, user {user},] by {with}: from {from:sender} to {to}, {size:size}"
+                 "[, message-id {message_id}]"},
     {"imported", "imported by {who}, where it was message {was}: from {from:sender} to {to}, {size:size}"},
     {"expanded", "{to} is replaced by {into}"},
     {"delivered", "delivered to {to}[ by {via}][ over {tls}][: {reply}][, {delay:ms} after its arrival]"},

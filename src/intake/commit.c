@@ -185,7 +185,8 @@ static void log_accepted(const struct tx *t)
            log_str(e->sender), log_str(e->to[0].address), log_num((int64_t)(e->head_size + e->body_size)),
            log_str(e->message_id),
            log_c(head_with(t->source->esmtp, t->source->lmtp, t->source->tls.n != 0, t->source->authenticated,
-                           e->flags & ENV_SMTPUTF8)));
+                           e->flags & ENV_SMTPUTF8)),
+           log_str(e->user));
     for (uint32_t i = 0; i < e->nto; i++)
         if (e->to[i].list.n && !str_eq(e->to[i].list, e->to[i].address))
             rt_log(EV_expanded, log_id(e->id), log_str(e->to[i].list), log_str(e->to[i].address));
