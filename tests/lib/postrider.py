@@ -23,6 +23,7 @@ class Postrider:
         for name, text in (files or {}).items():
             self.folder.file(name, text)
         self.process = None
+        self.kills = False               # set by a test that kills processes itself
 
     def start(self, wait=True, seconds=15):
         self.process = Process([POSTRIDER, "serve", "-c", self.conf], self.folder.file("log"), cwd=self.folder.path)
@@ -46,9 +47,16 @@ class Postrider:
         self.process.p.send_signal(signal.SIGHUP)
 
     def stop(self):
-        """SIGTERM; fails when the server did not end by itself with status 0."""
+        """SIGTERM; fails when the server did not end by itself with status 0, or when something crashed before."""
         status = self.process.stop()
         check(status == 0, "postrider ended with status %s; its log ends:\n%s" % (status, self.log(1500)))
+        self.look_for_crashes()
+
+    def look_for_crashes(self):
+        """A worker that died is replaced and a test may pass all the same: the log tells."""
+        words = ("runtime error:", "Sanitizer:") + (() if self.kills else ("worker_died",))
+        for row in self.log(1 << 30).split("\n"):
+            check(not any(w in row for w in words), "the log says: %s\n%s" % (row, self.log(6000)))
 
     def stop_quietly(self):
         try:

@@ -224,6 +224,7 @@ def worker_dies():
     """A killed worker is replaced while the ports stay open"""
     port = free_port()
     with Postrider(confs.mx(port), [port]) as server:
+        server.kills = True
         for _ in range(3):
             before = server.workers()
             os.kill(before[0], signal.SIGKILL)
