@@ -129,7 +129,7 @@ static void take_sockets(const struct message *m, const int *fds)
 
 static void follow_parent(void *arg)
 {
-    struct io io = IO_NONE;
+    static struct io io = {.fd = -1}; /* outlives the fiber: the channel stays open until the process ends */
     (void)arg;
     if (io_attach(&io, world.channel))
         _exit(1);
