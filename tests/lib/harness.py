@@ -134,7 +134,8 @@ class Process:
 
     def output(self, last=4000):
         with open(self.log, "rb") as f:
-            return f.read()[-last:].decode("utf-8", "replace")
+            f.seek(max(0, os.path.getsize(self.log) - last))
+            return f.read().decode("utf-8", "replace")
 
     def stop(self, how=signal.SIGTERM, seconds=45):
         """Ends it and waits; its exit status (negative: signal)."""
