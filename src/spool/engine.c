@@ -341,12 +341,15 @@ uint64_t engine_new_id(struct engine *e)
     return id;
 }
 
-/* What a batch could still take in the active segment. */
+/* What a batch with messages could still take in the active segment: nothing of one that outcomes opened, or
+ * messages would eat up what outcomes need to make room again. */
 static uint64_t room_left(struct engine *e)
 {
     lock_take(&e->lock);
     struct seg *a = e->active;
     uint64_t used = a ? a->end + page_up(a->foot.n) + 3 * PAGE : 0, left = a && used < a->size ? a->size - used : 0;
+    if (a && a->kept)
+        left = 0;
     lock_drop(&e->lock);
     return left;
 }

@@ -96,6 +96,7 @@ struct seg {
     bool drained;            /* compaction has copied all that was needed */
     bool has_states, whole;  /* recovery's: to be read again; nothing is wrong with it */
     bool nocopy;             /* compaction met a bad record: waits until all in it has ended */
+    bool kept;               /* opened for outcomes: what is left of it is not promised to messages */
     bool stuck;              /* could not be freed: left alone until the next start */
     uint8_t head_slot;       /* which of the two holds the head in force */
     uint32_t cut_turn;       /* engine.cut_turn when its head was written */

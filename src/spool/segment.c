@@ -293,6 +293,7 @@ err engine_next(struct engine *e, enum use use)
     lock_take(&e->lock);
     s->state = bad ? SEG_SEALED : SEG_ACTIVE;
     s->stuck = bad != OK;
+    s->kept = use == FOR_OUTCOMES;
     if (!bad) {
         e->active = s;
         e->last_gen = s->gen;
