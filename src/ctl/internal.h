@@ -66,6 +66,8 @@ void json_ktime(struct ctl_out *o, const char *name, int64_t ms);
 void ctl_put_size(struct buf *out, uint64_t n);                                     /* "10.2 KB" */
 void ctl_put_count(struct buf *out, uint64_t n, const char *one, const char *many); /* "1 message", "12 messages" */
 void ctl_put_in(struct buf *out, int64_t ms, int64_t now_ms);                       /* "now", "in 5 min" */
+/* The end of a line about a recipient: when it is tried again, and the last reply on a line of its own. */
+void ctl_put_next(struct buf *out, const struct queue_entry *e, int64_t now_ms, const char *indent);
 void ctl_put_pad(struct buf *out, size_t from,
                  size_t width);                   /* blanks until the text since `from` has `width` octets */
 void ctl_put_sender(struct buf *out, str sender); /* "<>" for the null sender; made safe for a terminal */

@@ -53,16 +53,7 @@ static void entry_text(struct buf *b, const struct queue_entry *e, bool first, i
         buf_add_c(b, ", ");
         ctl_put_count(b, e->attempts, "attempt", "attempts");
     }
-    if (e->state[0] == 'w') {
-        buf_add_c(b, ", next ");
-        ctl_put_in(b, e->next_ms, now);
-    }
-    buf_add_char(b, '\n');
-    if (e->reply.n) {
-        buf_add_c(b, "             ");
-        text_safe(b, e->reply);
-        buf_add_char(b, '\n');
-    }
+    ctl_put_next(b, e, now, "             ");
 }
 
 static void each(void *arg, const struct queue_entry *e)

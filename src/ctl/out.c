@@ -177,6 +177,20 @@ void ctl_put_in(struct buf *out, int64_t ms, int64_t now_ms)
     text_age(out, (ms - now_ms + 999) / 1000);
 }
 
+void ctl_put_next(struct buf *out, const struct queue_entry *e, int64_t now_ms, const char *indent)
+{
+    if (e->state[0] == 'w') {
+        buf_add_c(out, ", next ");
+        ctl_put_in(out, e->next_ms, now_ms);
+    }
+    buf_add_char(out, '\n');
+    if (e->reply.n) {
+        buf_add_c(out, indent);
+        text_safe(out, e->reply);
+        buf_add_char(out, '\n');
+    }
+}
+
 void ctl_put_pad(struct buf *out, size_t from, size_t width)
 {
     while (!out->e && out->n < from + width)
