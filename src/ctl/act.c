@@ -2,6 +2,7 @@
 #include "ctl/internal.h"
 
 enum { SLICE = 500, DRY_LINES = 100 };
+#define DURABLE_WAIT (10 * RT_S)
 
 struct verb {
     enum queue_action action;
@@ -183,6 +184,10 @@ static int run(struct ctl_session *s, const struct verb *v)
     }
     result(&w, v);
     free(w.found);
+    if (v->action == QUEUE_REMOVE && queue_settled(s->rooms->queue, rt_now() + DURABLE_WAIT))
+        return ctl_fail(s, EXIT_FAIL,
+                        "postrider: removed, but the disk does not take the note: a restart may bring it back; "
+                        "see \"postrider status\"");
     if (w.nomem)
         return ctl_fail(s, EXIT_FAIL, "postrider: the server is out of memory; not all was done");
     return status;

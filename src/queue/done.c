@@ -119,6 +119,7 @@ void ticket_decided(struct queue *q, struct ticket *t)
         }
     t->ends = m->undecided == 0;
     m->pending++;
+    t->turn = ++q->decided;
     body_drop(&t->mem);
     list_remove(&t->link);
     list_push_back(&q->pending, &t->link);

@@ -202,6 +202,8 @@ struct queue {
     struct sched *sched;         /* being filled */
     struct list scheds, refused; /* being written; to be written again */
     rt_time retry_at;            /* when a refused group is tried again */
+    uint64_t decided, durable;   /* tickets: given to `pending`; of them on disk, in that order */
+    struct cond settled;         /* `durable` moved */
 
     struct list jobs;
     uint32_t reporters;

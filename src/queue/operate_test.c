@@ -227,6 +227,24 @@ static void test_remove(void **state)
     assert_true(!stats().messages && !stats().recipients && !stats().sites);
 }
 
+/* What the disk refused is not settled until it took it; nothing that ended later is waited for. */
+static void test_settled(void **state)
+{
+    (void)state;
+    uint64_t first = bring_ready("a@x.test"), second = bring_ready("b@x.test");
+    assert_int_equal(queue_settled(w.q, rt_now()), OK);
+    w.disk = E_DISK_FULL;
+    queue_act(w.q, QUEUE_REMOVE, first, UINT32_MAX, S("root"));
+    world_run();
+    assert_int_equal(queue_settled(w.q, rt_now()), E_TIMEOUT);
+    assert_int_equal(stats().recipients, 2);
+    w.disk = OK;
+    queue_act(w.q, QUEUE_REMOVE, second, UINT32_MAX, S("root"));
+    world_advance(5000);
+    assert_int_equal(queue_settled(w.q, rt_now()), OK);
+    assert_int_equal(stats().recipients, 0);
+}
+
 static void test_bounce(void **state)
 {
     (void)state;
@@ -426,6 +444,7 @@ int main(void)
         T(test_hold_is_written),
         T(test_act_on_active),
         T(test_remove),
+        T(test_settled),
         T(test_bounce),
         T(test_flush),
         T(test_room),

@@ -23,6 +23,7 @@ err queue_new(struct queue **ret, const struct queue_ops *ops)
     list_init(&q->out);
     list_init(&q->fresh);
     list_init(&q->pending);
+    cond_init(&q->settled);
     list_init(&q->batch);
     list_init(&q->scheds);
     list_init(&q->refused);

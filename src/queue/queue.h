@@ -58,6 +58,7 @@ struct ticket {
     struct msg *msg;
     struct list out; /* of all that were handed out */
     uint32_t *pos;   /* places of the recipients in msg, as in `to` */
+    uint64_t turn;   /* the how-many-th that was decided */
     bool ends;       /* the last of its message */
     bool untaken;    /* its connection was never made */
 };
@@ -175,6 +176,8 @@ enum queue_action { QUEUE_FLUSH, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_
 /* One recipient (index) or all of a message (index UINT32_MAX). Active ones: remove and bounce take effect when their
  * attempt ends without delivery. `who` goes to the log. Number of recipients concerned. */
 uint32_t queue_act(struct queue *q, enum queue_action a, uint64_t id, uint32_t index, str who);
+/* Sleeps until what was removed (or delivered) so far is durable: no restart brings it back. E_TIMEOUT, E_CANCELLED. */
+err queue_settled(struct queue *q, rt_time deadline) YIELDS;
 
 struct queue_stats {
     uint64_t messages, recipients, ready, waiting, active, held;

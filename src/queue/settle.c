@@ -59,6 +59,7 @@ static void durable(struct queue *q, struct ticket *t)
         if (outcome(t->to[i].fate))
             rcpt_done(q, &m->to[t->pos[i]]);
     m->pending--;
+    q->durable = t->turn;
     ticket_free(t);
     if (m->undecided || m->pending || m->active)
         job_try(q, m);
@@ -85,9 +86,19 @@ static void written(struct post *p)
     q->batch_most = BATCH;
     for (struct list *n; (n = list_pop_front(&q->batch));)
         durable(q, container_of(n, struct ticket, link));
+    cond_wake_all(&q->settled);
     settle(q);
     queue_arm(q);
     queue_drained(q);
+}
+
+err queue_settled(struct queue *q, rt_time deadline)
+{
+    uint64_t turn = q->decided;
+    err e = OK;
+    while (!e && q->durable < turn)
+        e = cond_wait(&q->settled, deadline);
+    return q->durable < turn ? e : OK;
 }
 
 static void write_results(struct queue *q)
