@@ -172,31 +172,36 @@ void dns_answered(struct dns_flight *f, const struct dns_reply *reply)
 
 /* ---- answers --------------------------------------------------------------------------------------- */
 
-static err copy_answer(const struct dns_result *r, struct arena *a, struct dns_answer *ret)
+/* `any` as in a question: without it records that name no plain name are left out. */
+static err copy_answer(const struct dns_result *r, unsigned type, bool any, struct arena *a, struct dns_answer *ret)
 {
+    bool names = !any && (type == DNS_MX || type == DNS_PTR || type == DNS_CNAME);
     const struct dns_answer *from = &r->answer;
     if (r->e)
         return r->e;
     struct dns_answer to = *from;
     rt_time left = (r->until - rt_now()) / RT_S;
     to.ttl = left > 0 ? (uint32_t)left : 0;
-    to.canonical = arena_str(a, from->canonical);
+    to.canonical = any || dns_name_plain(from->canonical) ? arena_str(a, from->canonical) : (str){0};
     to.v = arena_array(a, from->n, sizeof *to.v);
+    to.n = 0;
     for (size_t i = 0; i < from->n && to.v; i++)
-        to.v[i] = (struct dns_record){from->v[i].preference, arena_str(a, from->v[i].data)};
+        if (!names || dns_name_plain(from->v[i].data))
+            to.v[to.n++] = (struct dns_record){from->v[i].preference, arena_str(a, from->v[i].data)};
     if (a->e)
         return a->e;
     *ret = to;
-    return OK;
+    return to.n ? OK : E_DNS_TEMP; /* records are there, and none can be used */
 }
 
-static err wait_for(struct dns_flight *f, rt_time until, struct arena *a, struct dns_answer *ret)
+static err wait_for(struct dns_flight *f, const struct dns_question *q, rt_time until, struct arena *a,
+                    struct dns_answer *ret)
 {
     err e = OK;
     while (!f->result && f->engine && e == OK)
         e = cond_wait(&f->cond, until);
     if (f->result)
-        e = copy_answer(f->result, a, ret);
+        e = copy_answer(f->result, q->type, q->any, a, ret);
     else if (e == OK)
         e = E_NOMEM;
     if (e == E_TIMEOUT) {
@@ -217,26 +222,32 @@ bool dns_wanted(void)
     return false;
 }
 
-err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret)
+err dns_ask(const struct dns_question *q, struct arena *a, struct dns_answer *ret)
 {
     struct resolver *r = here();
     str clean;
-    err e = dns_name_read(name, a, &clean);
+    err e = dns_name_read(q->name, q->any, a, &clean);
     if (e)
         return e;
-    if (!r || !r->engine || !type_name(type))
+    if (!r || !r->engine || !type_name(q->type))
         return E_BUG;
-    if (dns_hosts_find(r->hosts, clean, type, a, ret, &e))
+    if (dns_hosts_find(r->hosts, clean, q->type, a, ret, &e))
         return e;
-    struct dns_result *cached = dns_cache_get(clean, type, r->world);
+    struct dns_result *cached = dns_cache_get(clean, q->type, r->world);
     if (cached) {
         metric_add(M_dns_cached, 1);
-        e = copy_answer(cached, a, ret);
+        e = copy_answer(cached, q->type, q->any, a, ret);
         dns_result_drop(&cached);
         return e;
     }
-    struct dns_flight *f = flight_join(r, clean, type);
-    return f ? wait_for(f, rt_after(r->timeout), a, ret) : E_DNS_TEMP;
+    rt_time until = rt_after(r->timeout);
+    struct dns_flight *f = flight_join(r, clean, q->type);
+    return f ? wait_for(f, q, q->until < until ? q->until : until, a, ret) : E_DNS_TEMP;
+}
+
+err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret)
+{
+    return dns_ask(&(struct dns_question){name, type, RT_NEVER, false}, a, ret);
 }
 
 /* OK when `name` has the address. */

@@ -19,8 +19,10 @@ enum {
  * a negative answer by its SOA (RFC 2308 5), 0 without. ret->secure is not touched. */
 err dns_msg_read(str packet, unsigned type, struct arena *a, struct dns_answer *ret);
 /* A name as it is asked: A-labels in lower case, no dot at the end, only letters, digits, '-' and '_' (and '/' of
- * RFC 2317), NUL behind it. E_SYNTAX. */
-err dns_name_read(str name, struct arena *a, str *ret);
+ * RFC 2317) or, with `any`, everything but NUL; NUL behind it. E_SYNTAX. */
+err dns_name_read(str name, bool any, struct arena *a, str *ret);
+/* True for names of letters, digits, '-', '_', '/' and dots. */
+bool dns_name_plain(str name);
 
 /* ---- dns_cache.c: one cache for all loops ---- */
 

@@ -60,7 +60,7 @@ static bool add(struct dns_hosts *h, str name, const struct ip *ip)
     struct host *host = arena_new(&h->arena, struct host);
     if (!host)
         return false;
-    if (dns_name_read(name, &h->arena, &clean) != OK)
+    if (dns_name_read(name, false, &h->arena, &clean) != OK)
         return h->arena.e == OK;
     host->name = clean;
     host->ip = *ip;

@@ -1,6 +1,7 @@
 /*
  * DNS messages (RFC 1035 4): the part that a mail server needs, from bytes to records. Every offset is
- * checked, compression only points backwards, a name that is not a host name never becomes text.
+ * checked, compression only points backwards, a name with a dot, a blank or worse inside a
+ * label never becomes text.
  */
 #include "net/dns.h"
 
@@ -66,6 +67,17 @@ static bool name_eq(const struct name *a, const struct name *b) { return a->n ==
 
 static bool name_char(char c) { return ascii_alnum(c) || c == '-' || c == '_' || c == '/'; }
 
+/* Visible, and nothing with a meaning in a name's text. */
+static bool text_char(char c) { return c > ' ' && c < 0x7f && c != '.' && c != '\\'; }
+
+bool dns_name_plain(str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!name_char(name.p[i]) && name.p[i] != '.')
+            return false;
+    return true;
+}
+
 /* As text without the last dot; "" is the root. False when an octet could be mistaken for something else. */
 static bool name_text(const struct name *w, char *ret, size_t *ret_n)
 {
@@ -75,7 +87,7 @@ static bool name_text(const struct name *w, char *ret, size_t *ret_n)
         if (k)
             ret[k++] = '.';
         for (; n; n--, p++) {
-            if (!name_char(w->b[p]))
+            if (!text_char(w->b[p]))
                 return false;
             ret[k++] = w->b[p];
         }
@@ -288,7 +300,7 @@ err dns_msg_read(str packet, unsigned type, struct arena *a, struct dns_answer *
     return OK;
 }
 
-err dns_name_read(str name, struct arena *a, str *ret)
+err dns_name_read(str name, bool any, struct arena *a, str *ret)
 {
     str s;
     err e = idn_to_ascii(name, a, &s);
@@ -304,7 +316,7 @@ err dns_name_read(str name, struct arena *a, str *ret)
     size_t label = 0;
     for (size_t i = 0; i <= s.n; i++) {
         if (i < s.n && s.p[i] != '.') {
-            if (!name_char(s.p[i]) || ++label > 63)
+            if (!(any ? s.p[i] != 0 : name_char(s.p[i])) || ++label > 63)
                 return E_SYNTAX;
         } else if (label == 0) {
             return E_SYNTAX;

@@ -227,7 +227,7 @@ static void test_names(void **state)
     arena_init(&a, 256, 65536);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         str got;
-        err e = dns_name_read(str_c(cases[i].in), &a, &got);
+        err e = dns_name_read(str_c(cases[i].in), false, &a, &got);
         assert_int_equal(e, cases[i].out ? OK : E_SYNTAX);
         if (cases[i].out)
             assert_string_equal(got.p, cases[i].out);
@@ -235,12 +235,12 @@ static void test_names(void **state)
     char label[300];
     str got;
     memset(label, 'a', sizeof label);
-    assert_int_equal(dns_name_read(str_mem(label, 63), &a, &got), OK);
-    assert_int_equal(dns_name_read(str_mem(label, 64), &a, &got), E_SYNTAX);
+    assert_int_equal(dns_name_read(str_mem(label, 63), false, &a, &got), OK);
+    assert_int_equal(dns_name_read(str_mem(label, 64), false, &a, &got), E_SYNTAX);
     for (size_t i = 50; i < 300; i += 50)
         label[i] = '.';
-    assert_int_equal(dns_name_read(str_mem(label, 253), &a, &got), OK);
-    assert_int_equal(dns_name_read(str_mem(label, 254), &a, &got), E_SYNTAX);
+    assert_int_equal(dns_name_read(str_mem(label, 253), false, &a, &got), OK);
+    assert_int_equal(dns_name_read(str_mem(label, 254), false, &a, &got), E_SYNTAX);
     arena_free(&a);
 }
 

@@ -319,10 +319,28 @@ static void answered(void *arg, int rcode, void *packet, int n, int sec, char *w
     finish(arg, &reply);
 }
 
+/* A name in the library's text form (RFC 1035 5.1): octets with a meaning there are escaped. */
+static bool name_escape(const struct dns_flight *f, char *text, size_t size)
+{
+    struct buf b;
+    buf_init_fixed(&b, text, size);
+    for (size_t i = 0; i < f->name_n; i++) {
+        unsigned char c = (unsigned char)f->name[i];
+        if (ascii_alnum((char)c) || (c && memchr("-_./+=", c, 6)))
+            buf_add_char(&b, (char)c);
+        else
+            buf_printf(&b, "\\%03u", c);
+    }
+    buf_add_char(&b, 0);
+    return b.e == OK;
+}
+
 static void ask_now(struct post *p)
 {
     struct dns_flight *f = container_of(p, struct dns_flight, post);
-    if (f->engine->watcher && ub_resolve_event(f->engine->ctx, f->name, (int)f->type, 1, f, answered, NULL) == 0)
+    char name[4 * DNS_NAME_MAX + 1];
+    if (f->engine->watcher && name_escape(f, name, sizeof name) &&
+        ub_resolve_event(f->engine->ctx, name, (int)f->type, 1, f, answered, NULL) == 0)
         return;
     finish(f, &(struct dns_reply){.e = E_DNS_TEMP});
 }

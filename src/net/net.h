@@ -157,6 +157,16 @@ struct dns_answer {
 /* OK with n > 0; E_DNS_NODATA (name exists), E_DNS_NONE (NXDOMAIN), E_DNS_TEMP (SERVFAIL, timeout), E_DNS_BOGUS,
  * E_SYNTAX (not a name). Names in UTF-8 are converted to A-labels first. The answer lives in `a`. */
 err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret) YIELDS;
+/* The same with more say in it: E_DNS_TEMP at `until` (or when the configured time for one question is over). `any`:
+ * the name asked for may hold any octet but NUL, and names in the answer any visible ASCII but a backslash (what mail
+ * authentication builds from addresses); without it such names are E_SYNTAX, and such records left out. */
+struct dns_question {
+    str name;
+    enum dns_type type;
+    rt_time until;
+    bool any;
+};
+err dns_ask(const struct dns_question *q, struct arena *a, struct dns_answer *ret) YIELDS;
 /* The reverse name of an address: validated forward-confirmed name, or E_DNS_*. */
 err dns_reverse(const struct sockaddr_storage *addr, struct arena *a, str *ret_name) YIELDS;
 

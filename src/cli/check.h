@@ -1,0 +1,42 @@
+/*
+ * The commands that judge or sign mail without a configuration: their options, and a loop with a resolver of its own
+ * in which they run.
+ */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+#include "check/check.h"
+#include "cli/internal.h"
+
+/* A long option of one command: `value` receives what is behind it ("--name value" or "--name=value"), or, for a
+ * switch, its name. */
+struct check_option {
+    const char *name; /* without the dashes */
+    bool is_switch;
+    const char **value;
+};
+
+enum check_needs {
+    NEEDS_CLIENT = 1, /* --ip --helo --from */
+    NEEDS_MESSAGE = 2 /* on standard input: line ends become CRLF */
+};
+
+/* What a command is given while it runs, in a fiber. */
+struct check_run {
+    struct check check; /* client, time, deadline, source and explanation are filled in */
+    str message;
+    struct buf out; /* printed at the end */
+};
+
+struct check_command {
+    const char *name, *usage; /* "dkim verify", behind "usage: postrider " */
+    unsigned needs;           /* enum check_needs */
+    const struct check_option *options;
+    size_t noptions;
+    /* The exit status. Runs in a fiber of the only loop, with a resolver. */
+    int (*run)(struct check_run *r) YIELDS;
+};
+/* Parses argv (argv[0] is the last word of the command's name): the options above and --resolver HOST:PORT, --validate,
+ * --time UNIX, --explain, which all have. Prints what the command says; the exit status. */
+int cli_check(const struct check_command *c, int argc, char **argv);
+
+#endif
