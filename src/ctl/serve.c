@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     SESSIONS_MAX = 64,
@@ -196,15 +195,14 @@ static int serve_request(struct ctl_session *s)
 static void session(struct server *server, int fd, const struct sockaddr_storage *peer)
 {
     struct ctl_session *s = calloc(1, sizeof *s);
-    struct ucred cred = {.uid = (uid_t)-1};
-    socklen_t n = sizeof cred;
+    uid_t uid = (uid_t)-1;
     if (!s) {
-        close(fd);
+        rt_turn_away(fd, S(""));
         return;
     }
-    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0;
+    bool known = rt_peer_uid(fd, &uid);
     s->rooms = server->rooms;
-    s->uid = cred.uid;
+    s->uid = uid;
     snprintf(s->who, sizeof s->who, "uid %u", (unsigned)s->uid);
     arena_init(&s->arena, 4096, MEMORY_MAX);
     if (conn_init(&s->conn, fd, peer) == OK) {
@@ -257,7 +255,7 @@ static void accept_all(struct server *server)
             *s = (struct session_start){server, fd, peer};
         if (!s || !fiber_spawn(server->session, s, "control")) {
             free(s);
-            close(fd);
+            rt_turn_away(fd, S(""));
             continue;
         }
         server->sessions++;
@@ -269,7 +267,7 @@ static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s) {
-        close(listen_fd);
+        rt_turn_away(listen_fd, S(""));
         return E_NOMEM;
     }
     *s = (struct server){.rooms = rooms, .listener = IO_NONE, .session = fiber};

@@ -5,7 +5,6 @@
 #include "recv/internal.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define PROXY_TIME (10 * RT_S)
 #define REFUSE_TIME (5 * RT_S)
@@ -165,15 +164,6 @@ static bool start(struct recv_port *p, int fd, const struct sockaddr_storage *pe
     return false;
 }
 
-/* No memory: the few octets fit any socket buffer. */
-static void turn_away(int fd)
-{
-    static const char text[] = "421 4.3.2 Out of memory, try again later\r\n";
-    ssize_t n = send(fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)n;
-    close(fd);
-}
-
 void recv_serve(struct recv_port *p, int fd)
 {
     struct io io = IO_NONE;
@@ -184,7 +174,7 @@ void recv_serve(struct recv_port *p, int fd)
         e = io_accept(&io, &got, &peer);
         if (e == OK) {
             if (!start(p, got, &peer))
-                turn_away(got);
+                rt_turn_away(got, S("421 4.3.2 Out of memory, try again later\r\n"));
             continue;
         }
         if (e == E_CANCELLED)

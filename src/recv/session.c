@@ -59,12 +59,11 @@ void session_log_refused(struct session *s, str command, const struct reply *r)
 /* A local socket: the kernel says who it is. */
 static void local_client(struct session *s)
 {
-    struct ucred who;
-    socklen_t n = sizeof who;
+    uid_t uid;
     s->src.socket = true;
     s->src.client_text = S("local");
-    if (getsockopt(s->c->io.fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0) {
-        s->src.user = arena_printf(&s->names, "uid %u", (unsigned)who.uid);
+    if (rt_peer_uid(s->c->io.fd, &uid)) {
+        s->src.user = arena_printf(&s->names, "uid %u", (unsigned)uid);
         s->src.submitted = true;
     }
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -252,6 +253,15 @@ static void be_unwatch(struct loop *l, struct io *io)
     epoll_ctl(b->ep, EPOLL_CTL_DEL, io->fd, NULL);
 }
 
+/* ---- the log ---- */
+
+static bool be_log_ready(int fd, int wait_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, wait_ms) > 0;
+}
+static ssize_t be_log_write(int fd, const void *p, size_t n) { return write(fd, p, n); }
+
 const struct backend rt_be_epoll = {
     .now = be_now,
     .wall_ms = be_wall_ms,
@@ -280,4 +290,6 @@ const struct backend rt_be_epoll = {
     .close = close,
     .watch = be_watch,
     .unwatch = be_unwatch,
+    .log_ready = be_log_ready,
+    .log_write = be_log_write,
 };

@@ -197,6 +197,10 @@ struct backend {
     int (*close)(int fd);
     int (*watch)(struct loop *l, struct io *io); /* from now on io_event tells of changes */
     void (*unwatch)(struct loop *l, struct io *io);
+
+    /* Where log lines go: may a piece be written without blocking, waiting for it at most so long? Then write(2). */
+    bool (*log_ready)(int fd, int wait_ms);
+    ssize_t (*log_write)(int fd, const void *p, size_t n);
 };
 extern const struct backend rt_be_epoll;
 extern const struct backend *rt_be;

@@ -286,6 +286,23 @@ void io_shutdown(struct io *io)
         rt_be->shutdown(io->fd, SHUT_WR);
 }
 
+bool rt_peer_uid(int fd, uid_t *ret)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    if (rt_be->getopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n))
+        return false;
+    *ret = who.uid;
+    return true;
+}
+
+void rt_turn_away(int fd, str text)
+{
+    if (text.n)
+        (void)rt_be->send(fd, &(struct iovec){(void *)(uintptr_t)text.p, text.n}, 1);
+    rt_be->close(fd);
+}
+
 err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int backlog, int *ret_fd)
 {
     int fd = rt_be->socket(at->sa_family, SOCK_STREAM);

@@ -7,7 +7,6 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -115,8 +114,7 @@ static size_t portion(const struct lines *l, int fd, int wait_ms)
 {
     if (atomic_load_explicit(&patient, memory_order_relaxed))
         return l->b.n;
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    if (poll(&p, 1, wait_ms) <= 0)
+    if (!rt_be->log_ready(fd, wait_ms))
         return 0;
     if (l->b.n <= ATOM)
         return l->b.n;
@@ -131,7 +129,7 @@ static void write_out(struct lines *l, int wait_ms)
         size_t n = portion(l, fd, wait_ms);
         if (!n)
             return;
-        ssize_t r = write(fd, l->b.p, n);
+        ssize_t r = rt_be->log_write(fd, l->b.p, n);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0 && errno == EAGAIN)

@@ -155,6 +155,10 @@ err io_connect(struct io *io, const struct sockaddr *to, socklen_t to_len, const
                socklen_t from_len, rt_time deadline) YIELDS;                  /* makes the socket; from may be NULL */
 err io_address(const struct io *io, bool peer, struct sockaddr_storage *ret); /* of either end */
 void io_shutdown(struct io *io);                                              /* nothing more will be written */
+/* The user at the other end of a unix socket, by the kernel's word. */
+bool rt_peer_uid(int fd, uid_t *ret);
+/* Closes a socket that was never attached, after a last word that fits any socket buffer (may be empty). */
+void rt_turn_away(int fd, str text);
 /* A bound, listening, non-blocking, close-on-exec socket; reuseport lets each loop have its own. An IPv6
  * one takes no IPv4. E_EXISTS: the address is in use. BLOCKS. */
 err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int backlog, int *ret_fd) BLOCKS;

@@ -9,12 +9,14 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- folders -------------------------------------------------------------------------------------------------- */
 
-/* Mailboxes whose folders are known to be on stable storage, by a hash of their names; a collision costs a sync. */
+/* Mailboxes whose folders are known to be on stable storage, by a hash of their names; a collision costs a sync, and so
+ * does every delivery without memory for the table. */
 #define KNOWN 4096
-static uint64_t known[KNOWN];
+static uint64_t *known;
 static struct lock known_lock;
 
 static uint64_t box_hash(const struct box *b)
@@ -26,7 +28,7 @@ static bool is_known(const struct box *b)
 {
     uint64_t h = box_hash(b);
     lock_take(&known_lock);
-    bool yes = known[h % KNOWN] == h;
+    bool yes = known && known[h % KNOWN] == h;
     lock_drop(&known_lock);
     return yes;
 }
@@ -35,7 +37,10 @@ static void make_known(const struct box *b)
 {
     uint64_t h = box_hash(b);
     lock_take(&known_lock);
-    known[h % KNOWN] = h;
+    if (!known)
+        known = calloc(KNOWN, sizeof *known);
+    if (known)
+        known[h % KNOWN] = h;
     lock_drop(&known_lock);
 }
 

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static char zeros[PAGE];
+static const char zeros[PAGE];
 
 /* What a group needs before it can be taken. */
 struct need {
