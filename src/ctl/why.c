@@ -51,7 +51,8 @@ static bool collect(void *arg, const struct history_event *e)
         if (f[i].value.kind == LF_STR)
             f[i].value.s = arena_str(&s->arena, e->field[i].value.s);
     }
-    s->v[s->n++] = (struct story_event){e->ms, arena_str(&s->arena, e->name), e->id, f, e->n};
+    s->v[s->n] = (struct story_event){e->ms, arena_str(&s->arena, e->name), e->id, f, e->n, s->n};
+    s->n++;
     return true;
 }
 
@@ -73,6 +74,28 @@ static err ask(const struct story_source *from, const struct history_query *q, s
     if (e == E_NOT_FOUND)
         e = OK; /* no history yet */
     return e ? e : s->e;
+}
+
+/* Loops write what they log in pieces, so that events of one moment may come in any order: the arrival is the first. */
+static bool begins(const struct story_event *e)
+{
+    return str_eq(e->name, S("accepted")) || str_eq(e->name, S("imported"));
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct story_event *x = a, *y = b;
+    if (begins(x) != begins(y))
+        return begins(x) ? 1 : -1;
+    if (x->ms != y->ms)
+        return x->ms < y->ms ? 1 : -1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void put_in_order(struct story *s)
+{
+    if (s->n)
+        qsort(s->v, s->n, sizeof *s->v, newest_first);
 }
 
 /* ---- phrases ---- */
@@ -399,6 +422,7 @@ err story_tell(struct ctl_out *o, const struct story_source *from, str what, uin
         return e ? e : E_NOT_FOUND;
     story_init(&s);
     e = ask(from, &(struct history_query){.ids = ids, .nids = n, .limit = EVENTS_MAX * n}, &s);
+    put_in_order(&s);
     if (!e && s.n == 0 && !in_queue(from->queue, ids[0]))
         e = E_NOT_FOUND;
     if (!e && o->json) {

@@ -10,6 +10,7 @@ struct story_event {
     uint64_t id;
     struct history_field *field;
     size_t n;
+    size_t at; /* place among those that came */
 };
 struct story { /* newest first, as the history gives it */
     struct arena arena;

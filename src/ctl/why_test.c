@@ -96,9 +96,28 @@ static void newest_messages(void **none)
     story_free(&s);
 }
 
+static void order(void **none)
+{
+    (void)none;
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } came[] = {{"delivered", 7}, {"accepted", 6}, {"expanded", 6}, {"second", 5}, {"first", 5}, {"deferred", 7}};
+    static const char *const want[] = {"delivered", "deferred", "expanded", "second", "first", "accepted"};
+    struct story s;
+    story_init(&s);
+    put_in_order(&s);
+    for (size_t i = 0; i < sizeof came / sizeof *came; i++)
+        EVENT_(&s, came[i].ms, came[i].name, ID, f("id", log_id(ID)));
+    put_in_order(&s);
+    for (size_t i = 0; i < s.n; i++)
+        assert_str(s.v[i].name, want[i]);
+    story_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(as_json),
-                                       cmocka_unit_test(newest_messages)};
+                                       cmocka_unit_test(newest_messages), cmocka_unit_test(order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
