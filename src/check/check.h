@@ -145,4 +145,11 @@ void check_answer_begin(struct arena *a);
 /* A line of the explanation; nothing when it is not wanted. */
 void check_explain(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- the checks --------------------------------------------------------------------------------------- */
+
+/* RFC 7208: of the name in HELO, and of MAIL FROM (of postmaster at the HELO name for <>). At most 10 terms that ask,
+ * 2 questions that find nothing, 25 s. Every string of the result is in c->mem, or static. */
+void check_spf_helo(struct check *c, struct check_spf *ret) YIELDS;
+void check_spf_mail(struct check *c, struct check_spf *ret) YIELDS;
+
 #endif

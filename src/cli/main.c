@@ -174,6 +174,8 @@ static const struct cli_command own[] = {
     {"spool", cli_spool, "dump", "the records of the spool's files, for people"},
     {"queue", queue, NULL, NULL},
     {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
+    {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
+     "whether SPF lets this client send this mail; --explain shows every step"},
     {"version", version, "", "print the version"},
 };
 

@@ -11,6 +11,7 @@ A zone maps a name to a dict of record types, or to one word for the whole name:
       "broken.test":    "SERVFAIL",          # also NXDOMAIN, REFUSED, FORMERR, NOTIMP, TIMEOUT (no answer)
       "half.test":      {"MX": "SERVFAIL", "A": ["127.0.0.1"]},
       "slow.test":      {"A": ["127.0.0.1"], "delay": 2.0},
+      "most.test":      {"A": ["127.0.0.1"], "*": "TIMEOUT"},        # every other type
       "big.test":       {"TXT": ["..."], "truncate": true}   # UDP answers have TC set and are empty
     }
 
@@ -45,7 +46,7 @@ def pack_name(name):
     out = b""
     for label in name.rstrip(".").split("."):
         if label:
-            raw = label.encode("utf-8").replace(b"\\046", b".")
+            raw = label.encode("latin-1" if max(label) < "\u0100" else "utf-8").replace(b"\\046", b".")
             out += bytes([len(raw)]) + raw
     return out + b"\0"
 
@@ -238,7 +239,7 @@ class DnsServer:
                 records.append((owner, "CNAME", ttl, pack_data("CNAME", target)))
                 owner = target
                 continue
-            values = entry.get(kind, [])
+            values = entry.get(kind, entry.get("*", []))
             if isinstance(values, str) and (values in CODES or values == "TIMEOUT"):
                 return (None if values == "TIMEOUT" else CODES[values]), records, truncate, delay
             for value in [values] if isinstance(values, str) else values:

@@ -1,0 +1,34 @@
+"""Runs every script of a folder, some at once, and adds up what they counted."""
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+
+
+def one(folder, name, flags):
+    """Runs a script: (passed, failed, what it printed)."""
+    try:
+        p = subprocess.run([sys.executable, os.path.join(folder, name + ".py"), *flags], capture_output=True, text=True,
+                           timeout=900, errors="replace")
+        text = p.stdout + p.stderr
+    except subprocess.TimeoutExpired as e:
+        text = "%s\nFAILED  %s did not end within 900 s" % (e.stdout or "", name)
+    closing = re.search(r"^(\d+) passed, (\d+) failed\s*\Z", text, re.M)
+    if not closing:
+        return 0, 1, text + "\nFAILED  %s came to no end" % name
+    return int(closing.group(1)), int(closing.group(2)), text[:closing.start()]
+
+
+def run_scripts(folder):
+    flags = [a for a in sys.argv[1:] if a.startswith("-")]
+    wanted = [a for a in sys.argv[1:] if not a.startswith("-")]
+    names = sorted(n[:-3] for n in os.listdir(folder) if n.endswith(".py") and n != "common.py")
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:        # they mostly wait
+        for p, f, text in pool.map(lambda name: one(folder, name, flags), wanted or names):
+            passed, failed = passed + p, failed + f
+            if text.strip():
+                print(text.strip(), flush=True)
+    print("%d passed, %d failed" % (passed, failed))
+    sys.exit(1 if failed or not passed else 0)
