@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -219,6 +220,8 @@ static void be_task_join(struct task *t)
     free(b);
 }
 
+static void be_give_way(void) { sched_yield(); }
+
 /* ---- sockets ---- */
 
 static int be_socket(int family, int type) { return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
@@ -275,6 +278,7 @@ const struct backend rt_be_epoll = {
     .task_sleep = be_task_sleep,
     .task_wake = be_task_wake,
     .task_join = be_task_join,
+    .give_way = be_give_way,
     .pool_put = pool_put,
     .socket = be_socket,
     .bind = be_bind,

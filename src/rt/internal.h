@@ -180,6 +180,7 @@ struct backend {
     void (*task_sleep)(struct task *t, rt_time deadline); /* while t->inbox.asleep */
     void (*task_wake)(struct task *t);
     void (*task_join)(struct task *t);
+    void (*give_way)(void); /* NULL: nobody waits */
     err (*pool_put)(struct pool_job *j);
 
     /* As the system calls of these names: -1 and errno. */

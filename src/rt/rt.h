@@ -74,6 +74,9 @@ err rt_task_start(struct task **ret, const char *name, void (*fn)(struct task *t
 void rt_task_send(struct task *t, struct post *p); /* any thread */
 struct post *rt_task_take(struct task *t, rt_time deadline) BLOCKS;
 bool rt_task_stopping(struct task *t);
+/* Threads that wait for this processor run first, once: who gathers work finds more of it afterwards. Costs nothing
+ * where none waits. */
+void rt_give_way(void) BLOCKS;
 /* Tells it, waits for its end. Other loops that ever sent to it have ended their turn since. */
 void rt_task_stop(struct task **t) BLOCKS;
 

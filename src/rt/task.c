@@ -62,6 +62,12 @@ struct post *rt_task_take(struct task *t, rt_time deadline)
     }
 }
 
+void rt_give_way(void)
+{
+    if (rt_be->give_way)
+        rt_be->give_way();
+}
+
 bool rt_task_stopping(struct task *t) { return atomic_load(&t->stopping); }
 
 void rt_task_stop(struct task **t)

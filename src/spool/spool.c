@@ -100,12 +100,24 @@ static rt_time writer_deadline(struct spool *s)
     return atomic_load(&s->e->failed) ? rt_now_fresh() + RT_S : RT_NEVER;
 }
 
+/* What waits, moved to s->waiting; *ret_urgent: some of it is for now. False: nothing came. The first post seldom comes
+ * alone, but on a busy machine the writer that it wakes runs at once, before the loops have said the rest. */
+static bool take_waiting(struct spool *s, struct task *t, bool *ret_urgent)
+{
+    struct post *p = rt_task_take(t, writer_deadline(s));
+    *ret_urgent = sort_in(s, p, &s->waiting);
+    if (p) {
+        rt_give_way();
+        *ret_urgent |= sort_in(s, rt_task_take(t, 0), &s->waiting);
+    }
+    return p != NULL;
+}
+
 static void run_writer(struct task *t, void *arg)
 {
     struct spool *s = arg;
-    for (;;) {
-        struct post *p = rt_task_take(t, writer_deadline(s));
-        bool urgent = sort_in(s, p, &s->waiting);
+    for (bool urgent;;) {
+        bool some = take_waiting(s, t, &urgent);
         bool late = !list_empty(&s->waiting) && rt_now_fresh() >= s->waiting_since + LAZY_AGE;
         if (urgent)
             write_waiting(s, true);
@@ -115,7 +127,7 @@ static void run_writer(struct task *t, void *arg)
             engine_retry(s->e);
         if (atomic_exchange(&s->e->work, false))
             wake_helper(s->e);
-        if (!p && rt_task_stopping(t))
+        if (!some && rt_task_stopping(t))
             break;
     }
     write_waiting(s, true);

@@ -1,8 +1,8 @@
 /*
  * Receiving message data: the scanner that finds the one true end, takes stuffed dots off and says what
- * the message is made of (RFC 5321 4.5.2, 2.3.8). This is the hot path of the server: whole blocks of 64
- * octets in which every CR and LF is a CRLF and no line begins with a dot are judged by bit masks and
- * copied as they are; everything else goes octet by octet through the machine below.
+ * the message is made of (RFC 5321 4.5.2, 2.3.8). This is the hot path of the server: blocks of 64 octets are
+ * judged by bit masks and copied as far as every CR and LF is of a CRLF and no line begins with a dot; each
+ * octet that stands in the way goes alone through the machine below.
  *
  *   BOL   at the start of a line (or of the data)
  *   LINE  inside a line
@@ -48,23 +48,18 @@ static inline bool end_line(struct data_in *d)
     return true;
 }
 
-/* The octets of one block, and as bit masks, the first in bit 0. */
+/* One block as bit masks, its first octet in bit 0. */
 struct masks {
-    uint64_t cr, lf;
+    uint64_t cr, lf, dot;
     bool nul, high; /* any in the block */
-#if defined __SSE2__
-    __m128i v[4];
-#else
-    char v[BLOCK];
-#endif
 };
 
 #if defined __SSE2__
 static inline uint64_t bits(__m128i v) { return (uint32_t)_mm_movemask_epi8(v); }
 
-static inline struct masks load_block(const char *in)
+static inline struct masks masks_of(const char *in)
 {
-    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
+    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), dot = _mm_set1_epi8('.');
     __m128i a = _mm_loadu_si128((const __m128i *)(const void *)in);
     __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(in + 16));
     __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(in + 32));
@@ -76,56 +71,54 @@ static inline struct masks load_block(const char *in)
               bits(_mm_cmpeq_epi8(d, cr)) << 48,
         .lf = bits(_mm_cmpeq_epi8(a, lf)) | bits(_mm_cmpeq_epi8(b, lf)) << 16 | bits(_mm_cmpeq_epi8(c, lf)) << 32 |
               bits(_mm_cmpeq_epi8(d, lf)) << 48,
+        .dot = bits(_mm_cmpeq_epi8(a, dot)) | bits(_mm_cmpeq_epi8(b, dot)) << 16 | bits(_mm_cmpeq_epi8(c, dot)) << 32 |
+               bits(_mm_cmpeq_epi8(d, dot)) << 48,
         .nul = bits(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0,
         .high = bits(any) != 0,
-        .v = {a, b, c, d},
     };
 }
-
-static inline void store_block(char *out, const struct masks *m)
-{
-    for (int i = 0; i < 4; i++)
-        _mm_storeu_si128((__m128i *)(void *)(out + 16 * i), m->v[i]);
-}
 #else
-static inline struct masks load_block(const char *in)
+static inline struct masks masks_of(const char *in)
 {
     struct masks m = {0};
     for (int i = 0; i < BLOCK; i++) {
         unsigned char c = (unsigned char)in[i];
         m.cr |= (uint64_t)(c == '\r') << i;
         m.lf |= (uint64_t)(c == '\n') << i;
+        m.dot |= (uint64_t)(c == '.') << i;
         m.nul |= c == 0;
         m.high |= c > 127;
     }
-    memcpy(m.v, in, BLOCK);
     return m;
 }
-
-static inline void store_block(char *out, const struct masks *m) { memcpy(out, m->v, BLOCK); }
 #endif
 
-/* A dot at the start of a line that begins in this block. */
-static inline bool dot_line(const struct data_in *d, const char *block, uint64_t lf)
-{
-    bool dot = d->state == BOL && block[0] == '.';
-    for (; lf << 1; lf &= lf - 1) /* an LF that stands last begins no line here */
-        dot |= block[__builtin_ctzll(lf) + 1] == '.';
-    return dot;
-}
+static inline uint64_t first_bits(unsigned n) { return n < BLOCK ? ((uint64_t)1 << n) - 1 : UINT64_MAX; }
 
-static void note_high(struct data_in *d, const char *block, unsigned head)
+/* Flags of the first n octets of a block that has NUL or 8-bit octets; the first `head` of them are header. */
+static void note_octets(struct data_in *d, const char *in, unsigned n, unsigned head)
 {
-    for (unsigned i = 0; i < BLOCK; i++)
-        if ((unsigned char)block[i] > 127)
+    for (unsigned i = 0; i < n; i++) {
+        if (in[i] == 0)
+            d->flags |= DATA_NUL;
+        if ((unsigned char)in[i] > 127)
             d->flags |= i < head ? DATA_8BIT_HEAD : DATA_8BIT_BODY;
+    }
 }
 
-/* Lines and flags of a block that is in order. */
-static inline void take_block(struct data_in *d, const struct masks *m, const char *block)
+/* Lines and flags of the first n octets of a block, which are in order. */
+static inline void take_part(struct data_in *d, const struct masks *m, const char *in, unsigned n)
 {
-    unsigned from = 0, head = d->head_done ? 0 : BLOCK; /* octets that belong to the header block */
-    for (uint64_t lf = m->lf; lf; lf &= lf - 1) {
+    unsigned from = 0, head = d->head_done ? 0 : n;
+    uint64_t lf = m->lf & first_bits(n);
+    bool each = !d->head_done || d->line_max - 1 < BLOCK; /* else a line inside a block is of no interest */
+    if (lf && !each) {
+        grow_line(d, (unsigned)__builtin_ctzll(lf));
+        end_line(d);
+        from = BLOCK - (unsigned)__builtin_clzll(lf);
+        lf = 0;
+    }
+    for (; lf; lf &= lf - 1) {
         unsigned at = (unsigned)__builtin_ctzll(lf);
         grow_line(d, at - from);
         from = at + 1;
@@ -134,32 +127,49 @@ static inline void take_block(struct data_in *d, const struct masks *m, const ch
             d->body_at = d->size + from;
         }
     }
-    grow_line(d, BLOCK - from);
-    if (m->nul)
-        d->flags |= DATA_NUL;
-    if (m->high && (head || !(d->flags & DATA_8BIT_BODY)))
-        note_high(d, block, head);
-    d->size += BLOCK;
-    d->state = m->lf >> 63 ? BOL : m->cr >> 63 ? CR : LINE;
+    grow_line(d, n - from);
+    if (m->nul || (m->high && (head || !(d->flags & DATA_8BIT_BODY))))
+        note_octets(d, in, n, head);
+    d->size += n;
+    if (n)
+        d->state = m->lf >> (n - 1) & 1 ? BOL : m->cr >> (n - 1) & 1 ? CR : LINE;
 }
 
-/* Whole blocks in order, from the state BOL, LINE or CR. Returns the octets taken: a multiple of BLOCK. */
-static size_t take_blocks(struct data_in *d, const char *in, size_t n, char *out)
+/* The octets of one block up to the first that is out of order. */
+static inline unsigned take_block(struct data_in *d, const char *in, unsigned n)
+{
+    struct masks m = masks_of(in);
+    uint64_t dots = m.dot & (m.lf << 1 | (d->state == BOL));
+    uint64_t odd = (m.lf ^ (m.cr << 1 | (d->state == CR))) | (d->mode == DATA_DOT ? dots : 0);
+    if (odd && (unsigned)__builtin_ctzll(odd) < n)
+        n = (unsigned)__builtin_ctzll(odd);
+    if (dots & first_bits(n))
+        d->flags |= DATA_DOT_LINE;
+    take_part(d, &m, in, n);
+    return n;
+}
+
+/* The end of the input, shorter than a block. */
+static unsigned take_rest(struct data_in *d, const char *in, unsigned n)
+{
+    char block[BLOCK];
+    memset(block, ' ', sizeof block);
+    memcpy(block, in, n);
+    return take_block(d, block, n);
+}
+
+/* What is in order, from the state BOL, LINE or CR: every CR and LF is of a CRLF, no line begins with a dot that
+ * has a meaning. Returns the octets taken and written. */
+static size_t take_ordered(struct data_in *d, const char *in, size_t n, char *out)
 {
     size_t at = 0;
-    for (; n - at >= BLOCK; at += BLOCK) {
-        struct masks m = load_block(in + at);
-        if (m.lf != (m.cr << 1 | (d->state == CR)))
-            break;
-        if (dot_line(d, in + at, m.lf)) {
-            if (d->mode == DATA_DOT)
-                break;
-            d->flags |= DATA_DOT_LINE;
-        }
-        take_block(d, &m, in + at);
-        if (out != in) /* `out` may lie before `in` and overlap it: all was loaded before */
-            store_block(out + at, &m);
-    }
+    unsigned took = BLOCK;
+    for (; took == BLOCK && n - at >= BLOCK; at += took)
+        took = take_block(d, in + at, BLOCK);
+    if (took == BLOCK && at < n)
+        at += take_rest(d, in + at, (unsigned)(n - at));
+    if (out != in) /* it may lie before `in` and overlap it */
+        memmove(out, in, at);
     return at;
 }
 
@@ -226,12 +236,10 @@ size_t data_in_feed(struct data_in *d, const char *in, size_t n, char *out, size
 {
     size_t used = 0, o = 0;
     while (used < n && !d->done) {
-        if (d->state <= CR && n - used >= BLOCK) {
-            size_t k = take_blocks(d, in + used, n - used, out + o);
-            used += k;
-            o += k;
-        }
-        for (int i = 0; i < BLOCK && used < n && !d->done; i++) {
+        size_t k = d->state <= CR ? take_ordered(d, in + used, n - used, out + o) : 0;
+        used += k;
+        o += k;
+        if (used < n) {
             o += step(d, in, used, out, o);
             used++;
         }

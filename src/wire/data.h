@@ -28,7 +28,7 @@ struct data_in {
     bool head_done;   /* the empty line was seen */
     uint64_t size;    /* octets of the message so far (after unstuffing) */
     uint64_t body_at; /* offset behind the empty line; valid when head_done */
-    uint32_t longest; /* longest line so far, without CRLF and without a stuffed dot */
+    uint32_t longest; /* longest line so far, without CRLF and without a stuffed dot; exact from 64 on */
     /* private */
     enum data_mode mode;
     uint8_t state;
