@@ -95,6 +95,8 @@ bool inbox_push(struct inbox *in, struct post *newest, struct post *oldest);
 struct post *inbox_take(struct inbox *in); /* oldest first */
 bool inbox_empty(const struct inbox *in);
 
+enum { WAKES_MAX = 8 };
+
 struct loop {
     int index;
     struct ctx main;
@@ -111,7 +113,10 @@ struct loop {
     struct list stacks;      /* free ones */
     unsigned nstacks, given; /* in the list; ever given back */
     rt_time trim_at;         /* when to look for idle stacks next */
-    struct task *wakes;      /* asleep when this loop sent to them: woken a little later, for all posts at once */
+    /* Asleep when this loop sent to them: woken a little later, for all posts at once. One that woke by its deadline
+     * meanwhile and fell asleep again may be here twice, or in two loops' lists. */
+    struct task *wakes[WAKES_MAX];
+    unsigned nwakes;
     void *be;
 };
 extern _Thread_local struct loop *rt_current;
@@ -135,7 +140,6 @@ void world_wake_all(void);
 
 struct task {
     struct inbox inbox;
-    struct task *wake_next; /* in loop->wakes, of the loop that cleared inbox.asleep */
     atomic_bool stopping;
     const char *name;
     void (*fn)(struct task *t, void *arg);

@@ -1,6 +1,8 @@
 /* What crosses threads: posts in order, tasks, the pool, the lock. */
 #include "rt/test_world.h"
 
+#include <stdatomic.h>
+
 enum { POSTS = 20000 };
 
 struct numbered {
@@ -128,6 +130,46 @@ static void takes(struct task *t, void *arg)
     CHECK(rt_task_stopping(t));
 }
 
+/* A task that wakes by its deadlines and sleeps again, while the loop that sent to it has not yet come to wake it. */
+static atomic_int counted;
+
+static void count_posts(struct task *t, void *arg)
+{
+    (void)arg;
+    while (!rt_task_stopping(t))
+        for (struct post *p = rt_task_take(t, rt_now_fresh() + RT_MS); p; p = p->next)
+            atomic_fetch_add(&counted, 1);
+}
+
+static void restless_init(void *arg, int index)
+{
+    (void)arg;
+    static struct post posts[2][40];
+    struct task *t[2];
+    if (index)
+        return;
+    for (int i = 0; i < 2; i++)
+        CHECK(rt_task_start(&t[i], "restless", count_posts, NULL) == OK);
+    for (int i = 0; i < 40; i++) {
+        rt_task_send(t[0], &posts[0][i]);
+        rt_task_send(t[1], &posts[1][i]);
+        while (atomic_load(&counted) < 2 * (i + 1)) /* no turn of the loop in between */
+            usleep(100);
+        usleep(200);
+        if (i % 20 == 19)
+            fiber_yield();
+    }
+    for (int i = 0; i < 2; i++)
+        rt_task_stop(&t[i]);
+    rt_stop();
+}
+
+static void test_task_restless(void **state)
+{
+    (void)state;
+    world(1, restless_init);
+}
+
 static void test_task_alone(void **state)
 {
     (void)state;
@@ -224,8 +266,8 @@ static void test_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_posts), cmocka_unit_test(test_task), cmocka_unit_test(test_task_alone),
-        cmocka_unit_test(test_pool),  cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_posts),         cmocka_unit_test(test_task), cmocka_unit_test(test_task_alone),
+        cmocka_unit_test(test_task_restless), cmocka_unit_test(test_pool), cmocka_unit_test(test_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,16 +37,16 @@ void rt_task_send(struct task *t, struct post *p)
         rt_be->task_wake(t);
         return;
     }
-    t->wake_next = l->wakes;
-    l->wakes = t;
+    if (l->nwakes < WAKES_MAX)
+        l->wakes[l->nwakes++] = t;
+    else
+        rt_be->task_wake(t);
 }
 
 void task_wake_all(struct loop *l)
 {
-    for (struct task *t; (t = l->wakes);) {
-        l->wakes = t->wake_next;
-        rt_be->task_wake(t);
-    }
+    while (l->nwakes)
+        rt_be->task_wake(l->wakes[--l->nwakes]);
 }
 
 struct post *rt_task_take(struct task *t, rt_time deadline)

@@ -4,6 +4,7 @@ Everything runs on loopback, in folders of its own, and ends what it started by 
 Environment: POSTRIDER (the program, default build/postrider), TOOLS (folder of gen and sink),
 KEEP=1 (do not remove the temporary folders).
 """
+import fcntl
 import os
 import shutil
 import signal
@@ -34,10 +35,33 @@ def equal(got, wanted, what):
         raise Failure("%s: expected %r, found %r" % (what, wanted, got))
 
 
+FIRST_PORT, LAST_PORT = 12000, 19999          # below those that the kernel gives to clients
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has now and that no other test gets soon. Ports are handed out in turn, by a file that all tests
+    share: one that the kernel chose could be a client's a moment later, and the server that is to have it would not start."""
+    with open(os.path.join(tempfile.gettempdir(), "postrider-test-ports-%d" % os.getuid()), "a+") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        f.seek(0)
+        last = f.read().strip()
+        port = int(last) if last.isdigit() else FIRST_PORT + os.getpid() % 7000
+        for _ in range(LAST_PORT - FIRST_PORT):
+            port = port + 1 if FIRST_PORT <= port < LAST_PORT else FIRST_PORT
+            if all(nobody_has(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                f.truncate(0)
+                f.write(str(port))
+                return port
+    raise Failure("no port from %d to %d is free" % (FIRST_PORT, LAST_PORT))
+
+
+def nobody_has(port, kind):
+    with socket.socket(socket.AF_INET, kind) as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 def wait_until(condition, seconds, what):

@@ -25,16 +25,16 @@ def read_sent(path):
 
 
 def read_arrived(path):
-    """(delivery -> times of arrival, lines about texts that were wrong)"""
+    """(delivery -> list of (time of arrival, time when its connection was opened), lines about texts that were wrong)"""
     arrived, corrupted = {}, []
     with open(path, encoding="utf-8", errors="replace") as f:
         for row in f:
             word = row.rstrip("\n").split(" ")
-            if len(word) < 6 or word[3] != "ok":
+            if len(word) < 7 or word[3] != "ok":
                 corrupted.append(row.strip())
             elif word[0] == "A":
                 for r in word[4].split(","):
-                    arrived.setdefault((int(word[1]), int(word[2]), r), []).append(float(word[5]))
+                    arrived.setdefault((int(word[1]), int(word[2]), r), []).append((float(word[5]), float(word[6])))
     return arrived, corrupted
 
 

@@ -68,8 +68,25 @@ class Postrider:
             pass
 
     def workers(self):
-        """The child processes of the parent."""
-        return children(self.process.p.pid)
+        """The parent's children that serve, not the keeper of secrets: none for a moment after a start or a death."""
+        return [pid for pid in children(self.process.p.pid) if "keep" not in self.name(pid)]
+
+    @staticmethod
+    def name(pid):
+        try:
+            with open("/proc/%d/comm" % pid, encoding="ascii", errors="replace") as f:
+                return f.read().strip()
+        except OSError:
+            return ""
+
+    def kill_worker(self, other_than=()):
+        """kill -9 of the worker, as soon as there is one (the ports are open before it is). The pid."""
+        pid = wait_until(lambda: [pid for pid in self.workers() if pid not in other_than], 20, "a worker")[0]
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            raise Failure("the worker ended before it was killed") from None
+        return pid
 
     def processes(self):
         """The parent and everything below it."""

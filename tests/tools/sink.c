@@ -1,9 +1,10 @@
 /*
  * The counting sink: takes mail as fast as a simple epoll loop can and forgets it. With --ledger each
  * arrival is compared with what gen made and written down: lines of
- *   A seq attempt ok|bad rcpt,rcpt,... time    taken with 250 (one line per transaction; monotonic seconds)
- *   D seq attempt ok|bad rcpt,... time         whole text came, connection dropped before the reply
- *   X - - bad rcpt,... time                    text without a readable X-Load header
+ *   A seq attempt ok|bad rcpt,rcpt,... time opened   taken with 250 (one line per transaction)
+ *   D seq attempt ok|bad rcpt,... time opened        whole text came, connection dropped before the reply
+ *   X - - bad rcpt,... time opened                   text without a readable X-Load header
+ * Both times are monotonic seconds; `opened` is when its connection was accepted.
  */
 #include "sink.h"
 #include "load.h"
@@ -31,7 +32,8 @@ struct conn {
     bool doomed;          /* this text will be cut off */
     unsigned rcpts, done; /* recipients of this transaction; messages of this connection */
     size_t chunk_left;
-    double wake; /* not before this time (delay) */
+    double wake;   /* not before this time (delay) */
+    double opened; /* when it was accepted */
     struct conn *next_sleeper;
     struct buf text, names; /* ledger mode: the text as it came; recipients, comma-separated */
     uint64_t random;
@@ -101,14 +103,14 @@ static void note_arrival(struct loop *l, struct conn *c, char how, bool stuffed)
     buf_clear(&l->lines);
     str names = buf_str(&c->names);
     if (!load_find(text, &m, &at)) {
-        buf_printf(&l->lines, "X - - bad " STR_FMT " %.6f\n", STR_ARG(names), now_s());
+        buf_printf(&l->lines, "X - - bad " STR_FMT " %.6f %.6f\n", STR_ARG(names), now_s(), c->opened);
         atomic_fetch_add(&bad, 1);
     } else {
         bool ok = load_same(text, at, &m, &l->scratch);
         if (!ok)
             atomic_fetch_add(&bad, 1);
-        buf_printf(&l->lines, "%c %llu %u %s " STR_FMT " %.6f\n", how, (unsigned long long)m.seq, m.attempt,
-                   ok ? "ok" : "bad", STR_ARG(names), now_s());
+        buf_printf(&l->lines, "%c %llu %u %s " STR_FMT " %.6f %.6f\n", how, (unsigned long long)m.seq, m.attempt,
+                   ok ? "ok" : "bad", STR_ARG(names), now_s(), c->opened);
     }
     pthread_mutex_lock(&ledger_lock);
     fwrite(l->lines.p, 1, l->lines.n, ledger);
@@ -404,6 +406,7 @@ static void accept_all(struct loop *l)
             return;
         }
         stream_init(&c->s, fd);
+        c->opened = now_s();
         buf_init(&c->text, 2 * LOAD_MAX);
         buf_init(&c->names, 1u << 20);
         c->random = load_mix(opt.seed, atomic_fetch_add(&next_random, 1));
