@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,14 +129,17 @@ void secret_path(const struct conf *c, const char *name, char *out, size_t size)
 
 err bundle_complete(struct conf_bundle *b, const struct conf *c)
 {
-    static const char *const names[] = {"cert.pem", "key.pem", "srs.secret"};
+    static const struct {
+        const char *name;
+        bool secret;
+    } own[] = {{"cert.pem", false}, {"key.pem", true}, {"srs.secret", true}};
     char path[1200];
     err e = conf_bundle_add(b, S("/etc/resolv.conf"));
     if (!e)
         e = conf_bundle_add(b, S("/etc/hosts"));
     for (size_t i = 0; i < 3 && !e; i++) {
-        secret_path(c, names[i], path, sizeof path);
-        e = conf_bundle_add(b, str_c(path));
+        secret_path(c, own[i].name, path, sizeof path);
+        e = own[i].secret ? conf_bundle_add_secret(b, str_c(path)) : conf_bundle_add(b, str_c(path));
     }
     return e;
 }
@@ -145,9 +149,19 @@ err secrets_make(const struct folders *f, const struct conf *c, struct buf *why)
     int dir = sub_folder(f->data, "secrets", geteuid(), getegid());
     if (dir < 0)
         return fail(why, c->data_dir, "cannot make the folder secrets in it");
-    err e = make_pair(dir, c->hostname);
-    if (!e)
-        e = make_srs_secret(dir);
+    /* By a process of its own, so that nothing of a key is left in the memory that the worker inherits. */
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        err failed = make_pair(dir, c->hostname);
+        failed = failed ? failed : make_srs_secret(dir);
+        _exit((int)failed);
+    }
+    err e = OK;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) >= ERR_COUNT)
+        e = E_UNKNOWN;
+    else
+        e = (err)WEXITSTATUS(status);
     if (e)
         buf_printf(why, STR_FMT "/secrets: cannot write a first certificate or secret: %s", STR_ARG(c->data_dir),
                    err_text(e));

@@ -1,6 +1,7 @@
 /*
- * The parent: parse, check, lock, bind, fork; then wait. It replaces a worker that died, reads the
- * configuration again on SIGHUP, and drains on SIGTERM. It never reads a byte from a peer.
+ * The parent: parse, check, lock, bind, fork; then wait. It replaces a child that died, reads the
+ * configuration again on SIGHUP, and drains on SIGTERM. It never reads a byte from a peer, nor one of a key:
+ * files with secrets are opened here and read by the keeper.
  */
 #include "app/app.h"
 #include "base/text.h"
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -27,12 +27,10 @@ struct parent {
     struct folders folders;
     uid_t uid;
     gid_t gid;
-    sigset_t old_mask;
     int signals; /* signalfd */
-    int channel; /* to the worker; -1: none */
-    pid_t worker;
-    bool stopping, ready;
-    int lost; /* workers lost in a row without becoming ready */
+    struct priv_links links;
+    struct child worker, keeper;
+    bool stopping;
     uint64_t generation;
 };
 
@@ -42,7 +40,7 @@ struct parent {
 static err load(struct parent *p, struct conf_bundle *bundle, struct conf **ret)
 {
     struct conf_errors errors = {0};
-    err e = conf_bundle_read(bundle, p->file);
+    err e = conf_bundle_read_closed(bundle, p->file);
     if (!e)
         e = conf_load(ret, bundle, &errors);
     for (size_t i = 0; i < errors.n; i++)
@@ -102,83 +100,51 @@ static void raise_limits(void)
     }
 }
 
-static void start_worker(struct parent *p)
+static void start(struct parent *p, struct child *c)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-        rt_log(EV_bug, log_c("socketpair"), log_c(strerror(errno)));
-        return;
-    }
-    rt_log_flush();
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        close(p->signals);
-        /* The lock stays open here: it belongs to the last process of this server, not to the parent. */
-        fcntl(pair[1], F_SETFL, O_NONBLOCK); /* a fiber reads it */
-        sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
-        signal(SIGHUP, SIG_IGN);
-        signal(SIGINT, SIG_IGN);
-        signal(SIGTERM, SIG_IGN);
-        _exit(worker_run(&(struct worker_start){.bundle = &p->bundle,
-                                                .conf = p->conf,
-                                                .sockets = &p->sockets,
-                                                .folders = p->folders,
-                                                .channel = pair[1],
-                                                .uid = p->uid,
-                                                .gid = p->gid}));
-    }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        rt_log(EV_worker_died, log_num(0), log_c(strerror(errno)));
-        return;
-    }
-    p->worker = pid;
-    p->channel = pair[0];
-    p->ready = false;
-    rt_log(EV_worker_started, log_num(pid));
+    int others[] = {p->signals, -1, -1}, n = 1;
+    if (p->worker.channel >= 0)
+        others[n++] = p->worker.channel;
+    else if (p->keeper.channel >= 0)
+        others[n++] = p->keeper.channel;
+    struct child_start s = {.bundle = &p->bundle,
+                            .conf = p->conf,
+                            .sockets = &p->sockets,
+                            .folders = p->folders,
+                            .links = &p->links,
+                            .uid = p->uid,
+                            .gid = p->gid};
+    child_start(c, &s, others);
 }
 
-static void worker_ended(struct parent *p, int status)
+static struct child *child_of(struct parent *p, pid_t pid)
 {
-    char text[64];
-    if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(text, sizeof text, "exit status %d", WEXITSTATUS(status));
-    bool clean = p->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (!clean)
-        rt_log(EV_worker_died, log_num(p->worker), log_c(text));
-    if (!p->ready)
-        p->lost++;
-    close(p->channel);
-    p->channel = -1;
-    p->worker = 0;
+    return pid == p->worker.pid ? &p->worker : pid == p->keeper.pid ? &p->keeper : NULL;
 }
 
 static void reap(struct parent *p)
 {
     int status;
+    struct child *c;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        if (pid == p->worker)
-            worker_ended(p, status);
+        if ((c = child_of(p, pid)))
+            child_ended(c, status, p->stopping);
 }
 
 /* ---- reload ------------------------------------------------------------------------------------------------------ */
 
-static int memory_file(const struct conf_bundle *b)
+/* The keeper first: it alone can see whether a key is one. When it does not answer it starts anew, with the old
+ * generation. */
+static err tell_keeper(struct parent *p, const struct conf_bundle *b, uint64_t generation)
 {
-    struct buf bytes;
-    buf_init(&bytes, (size_t)1 << 28);
-    conf_bundle_encode(&bytes, b);
-    int fd = bytes.e ? -1 : memfd_create("bundle", MFD_CLOEXEC);
-    if (fd >= 0 && rt_fs_real.pwritev(fd, &(struct iovec){bytes.p, bytes.n}, 1, 0)) {
-        close(fd);
-        fd = -1;
+    err e = p->keeper.pid ? child_tell(&p->keeper, b, generation, true) : E_CLOSED;
+    if (!e)
+        e = child_wait(&p->keeper, generation);
+    if (e && e != E_DENIED) {
+        child_kill(&p->keeper);
+        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_c("the keeper did not answer; try again"));
     }
-    buf_free(&bytes);
-    return fd;
+    return e;
 }
 
 static err tell_worker(struct parent *p)
@@ -188,16 +154,40 @@ static err tell_worker(struct parent *p)
         const struct socket_set *s = &p->sockets.v[i];
         struct message m = {.type = MSG_SOCKETS, .kind = s->kind, .nfd = (uint32_t)s->nfd, .at = s->at};
         memcpy(m.title, s->title, sizeof m.title);
-        e = channel_send(p->channel, &m, s->fd);
+        e = channel_send(p->worker.channel, &m, s->fd);
     }
-    int fd = memory_file(&p->bundle);
-    if (!e)
-        e = fd < 0 ? E_NOMEM
-                   : channel_send(p->channel,
-                                  &(struct message){.type = MSG_RELOAD, .nfd = 1, .generation = p->generation}, &fd);
-    if (fd >= 0)
-        close(fd);
+    return e ? e : child_tell(&p->worker, &p->bundle, p->generation, false);
+}
+
+/* Files, keys and sockets of a new generation, all or none. */
+static err prepare(struct parent *p, struct conf_bundle *bundle, const struct conf *c)
+{
+    struct buf why;
+    buf_init(&why, 1024);
+    err e = bundle_complete(bundle, c);
+    if (e)
+        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
+    else
+        e = tell_keeper(p, bundle, c->generation);
+    if (!e) {
+        e = sockets_follow(&p->sockets, c, &why);
+        if (e) {
+            rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_str(buf_str(&why)));
+            tell_keeper(p, &p->bundle, ++p->generation); /* back to the keys that the worker serves */
+        }
+    }
+    buf_free(&why);
     return e;
+}
+
+static void warn_of_restart(struct parent *p, const struct conf *c)
+{
+    struct buf why;
+    buf_init(&why, 1024);
+    conf_needs_restart(&why, p->conf, c);
+    if (why.n)
+        rt_log(EV_restart_needed, log_c(p->file), log_str(buf_str(&why)));
+    buf_free(&why);
 }
 
 static void reload(struct parent *p)
@@ -205,52 +195,43 @@ static void reload(struct parent *p)
     struct conf_bundle bundle = {0};
     struct conf *c = NULL;
     notify_manager("RELOADING=1");
-    if (load(p, &bundle, &c)) {
+    if (load(p, &bundle, &c) || prepare(p, &bundle, c)) {
+        conf_drop(&c);
         conf_bundle_free(&bundle);
     } else {
-        struct buf why;
-        buf_init(&why, 1024);
-        if (bundle_complete(&bundle, c) || sockets_follow(&p->sockets, c, &why)) {
-            rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_str(buf_str(&why)));
-            conf_drop(&c);
-            conf_bundle_free(&bundle);
-        } else {
-            buf_clear(&why);
-            conf_needs_restart(&why, p->conf, c);
-            if (why.n)
-                rt_log(EV_restart_needed, log_c(p->file), log_str(buf_str(&why)));
-            conf_drop(&p->conf);
-            conf_bundle_free(&p->bundle);
-            p->conf = c;
-            p->bundle = bundle;
-            setup_log(c);
-            if (p->channel >= 0 && tell_worker(p))
-                kill(p->worker, SIGKILL); /* it starts anew with the new generation */
-        }
-        buf_free(&why);
+        warn_of_restart(p, c);
+        conf_drop(&p->conf);
+        conf_bundle_free(&p->bundle);
+        p->conf = c;
+        p->bundle = bundle;
+        setup_log(c);
+        if (p->worker.channel >= 0 && tell_worker(p))
+            kill(p->worker.pid, SIGKILL); /* it starts anew with the new generation */
     }
     notify_manager("READY=1");
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
-static void from_worker(struct parent *p)
+static void from_child(struct parent *p, struct child *c)
 {
     struct message m;
     int fds[MESSAGE_FDS];
-    err e = channel_recv(p->channel, &m, fds);
+    err e = channel_recv(c->channel, &m, fds);
     if (e == OK && m.type == MSG_READY) {
-        p->ready = true;
-        p->lost = 0;
-        notify_manager("READY=1");
-    } else if (e == OK && m.type == MSG_RELOADED) {
+        c->ready = true;
+        c->lost = 0;
+        if (c == &p->worker)
+            notify_manager("READY=1");
+    } else if (e == OK && m.type == MSG_RELOADED && c == &p->worker) {
         rt_log(EV_reload, log_num((int64_t)m.generation));
-    } else if (e) {
-        kill(p->worker, SIGKILL); /* reaped by SIGCHLD */
+    } else if (e && !(p->stopping && c == &p->worker)) {
+        child_kill(c);
+    } else if (e) { /* it is ending as it was told to */
         int status;
-        if (waitpid(p->worker, &status, 0) == p->worker)
-            worker_ended(p, status);
+        if (waitpid(c->pid, &status, 0) == c->pid)
+            child_ended(c, status, true);
     }
 }
 
@@ -262,8 +243,8 @@ static void stop(struct parent *p)
     rt_log(EV_stop, log_c("told to stop"));
     notify_manager("STOPPING=1");
     sockets_free(&p->sockets); /* or new clients would wait in a socket that nobody accepts from */
-    if (p->channel >= 0 && channel_send(p->channel, &(struct message){.type = MSG_DRAIN}, NULL))
-        kill(p->worker, SIGKILL);
+    if (p->worker.channel >= 0 && channel_send(p->worker.channel, &(struct message){.type = MSG_DRAIN}, NULL))
+        kill(p->worker.pid, SIGKILL);
 }
 
 static void from_signals(struct parent *p)
@@ -279,35 +260,62 @@ static void from_signals(struct parent *p)
     }
 }
 
-/* A worker that dies before it was ready is started again later and later, at most every 30 s. */
-static int restart_wait_ms(const struct parent *p)
+/* A keeper is needed as long as there is a worker. */
+static void keep_running(struct parent *p)
 {
-    return p->lost == 0 ? 0 : p->lost < 6 ? 1000 << (p->lost - 1) : 30000;
+    rt_time now = rt_now_fresh();
+    if (!p->keeper.pid && (!p->stopping || p->worker.pid) && now >= p->keeper.start_at)
+        start(p, &p->keeper);
+    if (!p->worker.pid && !p->stopping && now >= p->worker.start_at)
+        start(p, &p->worker);
 }
 
 static int watch(struct parent *p)
 {
-    rt_time drain_end = RT_NEVER, start_at = 0;
-    while (!p->stopping || p->worker) {
-        if (!p->worker && !p->stopping && rt_now_fresh() >= start_at)
-            start_worker(p);
+    rt_time drain_end = RT_NEVER;
+    while (!p->stopping || p->worker.pid) {
+        keep_running(p);
         if (p->stopping && drain_end == RT_NEVER)
             drain_end = rt_now_fresh() + p->conf->drain_time + 10 * RT_S;
-        struct pollfd v[2] = {{.fd = p->signals, .events = POLLIN}, {.fd = p->channel, .events = POLLIN}};
+        struct pollfd v[3] = {{.fd = p->signals, .events = POLLIN},
+                              {.fd = p->worker.channel, .events = POLLIN},
+                              {.fd = p->keeper.channel, .events = POLLIN}};
         rt_log_flush();
-        if (poll(v, 2, p->worker && !p->stopping ? -1 : 200) < 0 && errno != EINTR)
+        if (poll(v, 3, p->worker.pid && p->keeper.pid && !p->stopping ? -1 : 200) < 0 && errno != EINTR)
             return 1;
-        bool had = p->worker != 0;
         if (v[0].revents)
             from_signals(p);
-        if (v[1].revents && p->worker && p->channel == v[1].fd)
-            from_worker(p);
-        if (had && !p->worker)
-            start_at = rt_now_fresh() + restart_wait_ms(p) * RT_MS;
-        if (p->worker && rt_now_fresh() > drain_end)
-            kill(p->worker, SIGKILL);
+        if (v[1].revents && p->worker.pid && p->worker.channel == v[1].fd)
+            from_child(p, &p->worker);
+        if (v[2].revents && p->keeper.pid && p->keeper.channel == v[2].fd)
+            from_child(p, &p->keeper);
+        if (p->worker.pid && rt_now_fresh() > drain_end)
+            kill(p->worker.pid, SIGKILL);
     }
     return 0;
+}
+
+/* It ends when its channel does. */
+static void end_keeper(struct parent *p)
+{
+    int status;
+    if (!p->keeper.pid)
+        return;
+    close(p->keeper.channel);
+    waitpid(p->keeper.pid, &status, 0);
+}
+
+/* The first keeper must take the secrets as they are, or there is no start. */
+static err first_keeper(struct parent *p, struct buf *why)
+{
+    err e = priv_links_open(&p->links, p->sockets.nloops);
+    if (!e) {
+        start(p, &p->keeper);
+        e = p->keeper.pid ? child_wait(&p->keeper, 0) : E_NOMEM;
+    }
+    if (e)
+        buf_add_c(why, "the keeper, the process that holds keys and secrets, could not start; the lines above say why");
+    return e;
 }
 
 static err begin(struct parent *p, struct buf *why)
@@ -324,18 +332,22 @@ static err begin(struct parent *p, struct buf *why)
         p->sockets.nloops = MESSAGE_FDS;
     if (!e)
         e = sockets_follow(&p->sockets, p->conf, why);
-    return e;
+    return e ? e : first_keeper(p, why);
 }
 
 int app_serve(const char *file)
 {
-    struct parent p = {.file = file, .channel = -1};
+    struct parent p = {
+        .file = file,
+        .worker = {"worker", EV_worker_started, EV_worker_died, worker_run, .channel = -1},
+        .keeper = {"keeper", EV_keeper_started, EV_keeper_died, keeper_run, .channel = -1},
+    };
     sigset_t mask;
     sigemptyset(&mask);
     for (const int *s = (int[]){SIGCHLD, SIGHUP, SIGINT, SIGTERM, 0}; *s; s++)
         sigaddset(&mask, *s);
     signal(SIGPIPE, SIG_IGN);
-    sigprocmask(SIG_BLOCK, &mask, &p.old_mask);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
     p.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     raise_limits();
     if (load(&p, &p.bundle, &p.conf)) {
@@ -350,8 +362,9 @@ int app_serve(const char *file)
     if (status < 0) {
         rt_log(EV_start, log_c(POSTRIDER_VERSION), log_str(p.conf->hostname), log_num(p.sockets.nloops));
         status = watch(&p);
-        sockets_free(&p.sockets);
     }
+    end_keeper(&p);
+    sockets_free(&p.sockets);
     rt_log_flush();
     buf_free(&why);
     conf_drop(&p.conf);

@@ -154,37 +154,31 @@ void ports_stop(void)
 /* The certificate of a listener: its own first, then the common one, or the self-signed pair. */
 static err make_tls(struct conf *c, const struct conf_listener *l, const struct conf_bundle *b, struct tls_server **ret)
 {
-    const char *cert[2], *key[2];
-    char own_cert[512], own_key[512], why_text[512];
+    const char *cert[2];
+    char own_cert[512], why_text[512];
     struct buf why;
     size_t n = 0;
-    if (l && l->certificate.n) {
-        cert[n] = conf_bundle_text(b, l->certificate).p;
-        key[n++] = conf_bundle_text(b, l->key).p;
-    }
+    if (l && l->certificate.n)
+        cert[n++] = conf_bundle_text(b, l->certificate).p;
     if (c->tls_certificate.n) {
-        cert[n] = conf_bundle_text(b, c->tls_certificate).p;
-        key[n++] = conf_bundle_text(b, c->tls_key).p;
+        cert[n++] = conf_bundle_text(b, c->tls_certificate).p;
     } else {
         secret_path(c, "cert.pem", own_cert, sizeof own_cert);
-        secret_path(c, "key.pem", own_key, sizeof own_key);
-        cert[n] = conf_bundle_text(b, str_c(own_cert)).p;
-        key[n++] = conf_bundle_text(b, str_c(own_key)).p;
+        cert[n++] = conf_bundle_text(b, str_c(own_cert)).p;
     }
     struct tls_server_config tc = {
         .cert_pem = cert,
-        .key_pem = key,
-        .n = n,
+        .n = n, /* their keys are the keeper's */
         .min_version = c->tls_min_version == CONF_TLS_1_3 ? 0x0304 : 0x0303,
         .ciphers = c->tls_ciphers.n ? c->tls_ciphers.p : NULL,
     };
     buf_init_fixed(&why, why_text, sizeof why_text);
     err e = E_NOT_FOUND;
-    if (cert[n - 1] && key[n - 1] && cert[0] && key[0])
+    if (cert[n - 1] && cert[0])
         e = tls_server_new(ret, &tc, &why);
     if (e)
         rt_log(EV_reload_failed, log_str(l ? l->title : S("local")), log_num(l ? l->line : 0),
-               log_str(why.n ? buf_str(&why) : S("the certificate or its key cannot be read")));
+               log_str(why.n ? buf_str(&why) : S("the certificate cannot be read")));
     return e;
 }
 

@@ -199,6 +199,13 @@ err sockets_follow(struct sockets *s, const struct conf *c, struct buf *why)
     return OK;
 }
 
+void sockets_close(struct sockets *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (int k = 0; k < s->v[i].nfd; k++)
+            close(s->v[i].fd[k]);
+}
+
 void sockets_free(struct sockets *s)
 {
     for (size_t i = 0; i < s->n; i++)

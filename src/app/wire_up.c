@@ -1,13 +1,10 @@
 /* All registrations between rooms: who is told of what. */
 #include "app/wiring.h"
-#include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "intake/intake.h"
 #include "net/net.h"
-#include "priv/priv.h"
 #include "send/send.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,31 +12,6 @@ const struct queue_ops *world_queue_ops(void)
 {
     static const struct queue_ops ops = {.site = send_site, .start = send_start, .report = send_report};
     return &ops;
-}
-
-static str login_name(struct arena *a, const struct conf_route *v)
-{
-    AUTO_BUF b;
-    buf_init(&b, 512);
-    send_route_name(&b, v);
-    return arena_str(a, buf_str(&b));
-}
-
-err world_secrets(const struct conf *c, const struct conf_bundle *b)
-{
-    char path[512];
-    secret_path(c, "srs.secret", path, sizeof path);
-    str file = c->srs_secret_file.n ? c->srs_secret_file : str_c(path);
-    AUTO_FREE struct priv_login *v = calloc(c->nroutes + 1, sizeof *v);
-    AUTO_ARENA names = {0};
-    size_t n = 0;
-    if (!v)
-        return E_NOMEM;
-    arena_init(&names, 4096, c->nroutes * 512 + 4096);
-    for (size_t i = 0; i < c->nroutes; i++)
-        if (c->routes[i].password.n)
-            v[n++] = (struct priv_login){login_name(&names, &c->routes[i]), c->routes[i].password};
-    return names.e ? names.e : priv_setup(&(struct priv_secrets){str_trim(conf_bundle_text(b, file)), v, n});
 }
 
 void world_wire_up(void)

@@ -26,8 +26,6 @@ struct conf *world_conf(void);
 const struct queue_ops *world_queue_ops(void);
 /* Tells every room of the others; before the loops run. */
 void world_wire_up(void);
-/* Hands the secrets of a generation to priv. */
-err world_secrets(const struct conf *c, const struct conf_bundle *b);
 /* Serves a control or metrics socket of this loop, until the fiber is cancelled. */
 void world_serve(enum socket_kind kind, int fd) YIELDS;
 /* The parts of a generation that belong to one loop: the resolver. On loop 0 also the queue. */

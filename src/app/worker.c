@@ -5,6 +5,7 @@
 #include "app/app.h"
 #include "app/wiring.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,11 +37,11 @@ static void world_set_conf(struct conf *c)
 
 /* ---- privileges ----------------------------------------------------------------------------------------------- */
 
-static err drop_privileges(const struct worker_start *w)
+err drop_privileges(uid_t uid, gid_t gid)
 {
-    if (geteuid() != 0 || w->uid == 0)
+    if (geteuid() != 0 || uid == 0)
         return OK;
-    if (setgroups(0, NULL) || setresgid(w->gid, w->gid, w->gid) || setresuid(w->uid, w->uid, w->uid))
+    if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
         return E_DENIED;
     return setuid(0) == 0 ? E_BUG : OK; /* there is no way back */
 }
@@ -79,11 +80,8 @@ static void announce(struct conf *c)
     }
 }
 
-static err take_generation(int fd, uint64_t generation)
+err bundle_from_fd(struct conf_bundle *b, int fd)
 {
-    struct conf_bundle bundle = {0};
-    struct conf_errors errors = {0};
-    struct conf *c = NULL;
     struct buf bytes;
     uint64_t size = 0;
     size_t got = 0;
@@ -94,18 +92,26 @@ static err take_generation(int fd, uint64_t generation)
         e = rt_fs_real.pread(fd, p, size, 0, &got);
     bytes.n = got;
     if (!e)
-        e = conf_bundle_decode(&bundle, buf_str(&bytes));
+        e = conf_bundle_decode(b, buf_str(&bytes));
+    buf_free(&bytes);
+    return e;
+}
+
+static err take_generation(int fd, uint64_t generation)
+{
+    struct conf_bundle bundle = {0};
+    struct conf_errors errors = {0};
+    struct conf *c = NULL;
+    err e = bundle_from_fd(&bundle, fd);
     if (!e)
         e = conf_load(&c, &bundle, &errors);
     if (!e) {
         c->generation = generation;
         keep_system_files(c, &bundle);
-        e = world_secrets(c, &bundle);
-        e = e ? e : ports_prepare(c, &bundle);
+        e = ports_prepare(c, &bundle);
     }
     conf_errors_free(&errors);
     conf_bundle_free(&bundle);
-    buf_free(&bytes);
     if (e) {
         conf_drop(&c);
         return e;
@@ -178,7 +184,7 @@ static void start_loop(void *arg, int index)
 }
 
 /* A server without a history does its work all the same. */
-static void open_history(const struct worker_start *w)
+static void open_history(const struct child_start *w)
 {
     const struct conf *c = world.conf;
     const struct history_config hc = {
@@ -188,7 +194,7 @@ static void open_history(const struct worker_start *w)
         rt_log(EV_history_failed, log_c("open"), log_err(e));
 }
 
-static err open_stores(const struct worker_start *w)
+static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
     open_history(w);
@@ -205,9 +211,12 @@ static err open_stores(const struct worker_start *w)
     return spool_open(&world.spool, &sc, queue_recovered, world.queue);
 }
 
-int worker_run(const struct worker_start *w)
+int worker_run(const struct child_start *w)
 {
     prctl(PR_SET_NAME, "postrider-work");
+    fcntl(w->channel, F_SETFL, O_NONBLOCK); /* a fiber reads it */
+    priv_links_close(w->links, false, true);
+    conf_bundle_close(w->bundle);
     world.channel = w->channel;
     world.folders = w->folders;
     world.conf = conf_ref(w->conf);
@@ -216,11 +225,11 @@ int worker_run(const struct worker_start *w)
     keep_system_files(world.conf, w->bundle);
     err e = tls_setup();
     if (!e)
-        e = world_secrets(world.conf, w->bundle);
+        e = priv_connect(w->links);
     if (!e)
         e = ports_prepare(world.conf, w->bundle);
     if (!e)
-        e = drop_privileges(w);
+        e = drop_privileges(w->uid, w->gid);
     if (!e)
         e = open_stores(w);
     if (e) {

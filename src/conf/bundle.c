@@ -10,14 +10,16 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-enum { BUNDLE_VERSION = 1, FILES_MAX = 65536 };
+enum { SECRET_HERE = 1, SECRET_ELSEWHERE = 2 }; /* in the encoded form */
+enum { BUNDLE_VERSION = 2, FILES_MAX = 65536 };
 static const size_t memory_max = (size_t)1 << 30;
 
-static err read_all(int fd, char *p, size_t n, size_t *ret_n)
+/* From the beginning, wherever the position of a shared descriptor is; a pipe has no position. */
+static err read_all(int fd, bool seekable, char *p, size_t n, size_t *ret_n)
 {
     size_t at = 0;
     while (at < n) {
-        ssize_t got = read(fd, p + at, n - at);
+        ssize_t got = seekable ? pread(fd, p + at, n - at, (off_t)at) : read(fd, p + at, n - at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -30,24 +32,44 @@ static err read_all(int fd, char *p, size_t n, size_t *ret_n)
     return OK;
 }
 
-/* A whole regular file; its size may change while we read, then it ends where it ends. */
-static err read_file(struct arena *mem, const char *path, str *ret)
+static err open_file(const char *path, int *ret)
 {
     struct stat st;
-    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
         return err_from_errno(errno);
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
-        return E_UNSUPPORTED;
+    err e = fstat(fd, &st) < 0 ? err_from_errno(errno) : OK;
+    if (!e && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+        e = E_UNSUPPORTED;
+    if (e)
+        close(fd);
+    else
+        *ret = fd;
+    return e;
+}
+
+/* A whole file; its size may change while we read, then it ends where it ends. */
+static err read_file(struct arena *mem, int fd, str *ret)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_from_errno(errno);
     size_t size = S_ISREG(st.st_mode) ? (size_t)st.st_size : FILE_MAX;
     if (size > FILE_MAX)
         return E_LIMIT;
     char *p = arena_alloc(mem, size + 1);
     size_t n = 0;
-    err e = p ? read_all(fd, p, size, &n) : mem->e;
+    err e = p ? read_all(fd, S_ISREG(st.st_mode), p, size, &n) : mem->e;
     if (e == OK)
         *ret = (str){p, n};
     return e;
+}
+
+static err read_path(struct arena *mem, const char *path, str *ret)
+{
+    AUTO_FD fd = -1;
+    err e = open_file(path, &fd);
+    return e ? e : read_file(mem, fd, ret);
 }
 
 static err folder_of(struct conf_bundle *b, const char *path)
@@ -76,7 +98,8 @@ static struct conf_file *add(struct conf_bundle *b, size_t *cap)
     return &b->v[b->n++];
 }
 
-static void add_file(struct conf_bundle *b, size_t *cap, str name)
+/* A file that one key calls a secret and another does not is one: it is named as a secret first (add_named). */
+static void add_file(struct conf_bundle *b, size_t *cap, str name, bool secret)
 {
     str path = path_join(&b->arena, b->dir, name);
     for (size_t i = 1; i < b->n; i++)
@@ -85,11 +108,14 @@ static void add_file(struct conf_bundle *b, size_t *cap, str name)
     struct conf_file *f = path.p ? add(b, cap) : NULL;
     if (!f)
         return;
-    *f = (struct conf_file){.name = arena_str(&b->arena, name), .path = path};
-    f->e = read_file(&b->arena, path.p, &f->text);
+    *f = (struct conf_file){.name = arena_str(&b->arena, name), .path = path, .secret = secret, .fd = -1};
+    if (secret && b->closed)
+        f->e = open_file(path.p, &f->fd);
+    else
+        f->e = read_path(&b->arena, path.p, &f->text);
 }
 
-static void add_named(struct conf_bundle *b, size_t *cap)
+static void add_named(struct conf_bundle *b, size_t *cap, bool secret)
 {
     struct conf_errors errors;
     struct errs e;
@@ -101,8 +127,10 @@ static void add_named(struct conf_bundle *b, size_t *cap)
         enum section section = section_find(s->name);
         for (struct entry *x = s->first; x; x = x->next) {
             const struct key *k = key_find(section, group, x->name);
-            if (k && k->flags & KEY_FILE && !x->bad && !x->list && x->v[0].kind == TOK_STRING && x->v[0].text.n)
-                add_file(b, cap, x->v[0].text);
+            bool is_secret = k && k->flags & KEY_SECRET;
+            if (k && k->flags & KEY_FILE && is_secret == secret && !x->bad && !x->list && x->v[0].kind == TOK_STRING &&
+                x->v[0].text.n)
+                add_file(b, cap, x->v[0].text, secret);
         }
     }
     conf_errors_free(&errors);
@@ -122,19 +150,21 @@ static void init(struct conf_bundle *b)
     b->arena.secret = true;
 }
 
-err conf_bundle_read(struct conf_bundle *b, const char *path)
+static err bundle_read(struct conf_bundle *b, const char *path, bool closed)
 {
     init(b);
+    b->closed = closed;
     size_t cap = 0;
     struct conf_file *main = add(b, &cap);
     err e = main ? folder_of(b, path) : b->arena.e;
     if (e == OK) {
-        *main = (struct conf_file){.name = S(""), .path = arena_str(&b->arena, str_c(path))};
-        e = main->e = read_file(&b->arena, path, &main->text);
+        *main = (struct conf_file){.name = S(""), .path = arena_str(&b->arena, str_c(path)), .fd = -1};
+        e = main->e = read_path(&b->arena, path, &main->text);
     }
     if (e == OK) {
         system_name(b);
-        add_named(b, &cap);
+        add_named(b, &cap, true);
+        add_named(b, &cap, false);
         e = b->arena.e;
     }
     if (e)
@@ -142,11 +172,28 @@ err conf_bundle_read(struct conf_bundle *b, const char *path)
     return e;
 }
 
+err conf_bundle_read(struct conf_bundle *b, const char *path) { return bundle_read(b, path, false); }
+err conf_bundle_read_closed(struct conf_bundle *b, const char *path) { return bundle_read(b, path, true); }
+
 err conf_bundle_add(struct conf_bundle *b, str path)
 {
     size_t cap = b->n; /* the array is copied once: few files come this way */
-    add_file(b, &cap, path);
+    add_file(b, &cap, path, false);
     return b->arena.e;
+}
+
+err conf_bundle_add_secret(struct conf_bundle *b, str path)
+{
+    size_t cap = b->n;
+    add_file(b, &cap, path, true);
+    return b->arena.e;
+}
+
+err conf_bundle_take(struct conf_bundle *b, size_t file, int fd)
+{
+    struct conf_file *f = &b->v[file];
+    f->e = read_file(&b->arena, fd, &f->text);
+    return f->e;
 }
 
 str conf_bundle_text(const struct conf_bundle *b, str path)
@@ -163,8 +210,8 @@ err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir)
     size_t cap = 0;
     struct conf_file *main = add(b, &cap);
     if (main)
-        *main =
-            (struct conf_file){.name = S(""), .path = arena_str(&b->arena, path), .text = arena_str(&b->arena, text)};
+        *main = (struct conf_file){
+            .name = S(""), .path = arena_str(&b->arena, path), .text = arena_str(&b->arena, text), .fd = -1};
     b->dir = arena_str(&b->arena, dir);
     b->system_name = S("localhost.localdomain");
     err e = b->arena.e;
@@ -173,10 +220,20 @@ err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir)
     return e;
 }
 
+void conf_bundle_close(struct conf_bundle *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->v[i].fd >= 0)
+            close(b->v[i].fd);
+        b->v[i].fd = -1;
+    }
+}
+
 void conf_bundle_free(struct conf_bundle *b)
 {
     if (!b)
         return;
+    conf_bundle_close(b);
     arena_free(&b->arena);
     b->v = NULL;
     b->n = 0;
@@ -192,6 +249,7 @@ void conf_bundle_encode(struct buf *out, const struct conf_bundle *b)
         buf_put_str16(out, b->v[i].name);
         buf_put_str16(out, b->v[i].path);
         buf_put_u32(out, (uint32_t)b->v[i].e);
+        buf_put_u8(out, b->v[i].secret ? b->v[i].text.p ? SECRET_HERE : SECRET_ELSEWHERE : 0);
         buf_put_str32(out, b->v[i].text);
     }
 }
@@ -212,7 +270,12 @@ err conf_bundle_decode(struct conf_bundle *b, str bytes)
         f->path = arena_str(&b->arena, cur_str16(&in));
         uint32_t e = cur_u32(&in);
         f->e = e < ERR_COUNT ? (err)e : E_UNKNOWN;
+        uint8_t secret = cur_u8(&in);
+        f->secret = secret != 0;
+        f->fd = -1;
         f->text = arena_str(&b->arena, cur_str32(&in));
+        if (secret == SECRET_ELSEWHERE)
+            f->text = (str){NULL, 0};
     }
     if (!b->v || in.bad || in.n || b->arena.e) {
         err e = b->arena.e ? b->arena.e : E_CORRUPT;

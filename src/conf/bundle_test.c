@@ -140,6 +140,50 @@ static void bad_files(void **state)
     conf_bundle_free(&b);
 }
 
+/* The parent's bundle holds no text of a secret, nor does what it sends; the keeper reads it from the descriptor. */
+static void closed(void **state)
+{
+    (void)state;
+    struct conf_bundle b, sent;
+    struct conf_errors errors;
+    struct conf *c = NULL;
+    put("p.conf", main_text);
+    put("aliases", aliases_text);
+    put("pw", "secret \nsecond line\n");
+    put("ca", "PEM");
+    assert_int_equal(conf_bundle_read_closed(&b, at("p.conf")), OK);
+    assert_int_equal(conf_bundle_add_secret(&b, str_c(at("gone"))), OK);
+    AUTO_BUF bytes;
+    buf_init(&bytes, 1 << 20);
+    conf_bundle_encode(&bytes, &b);
+    assert_true(str_search(buf_str(&bytes), S("second line")) == STR_NONE);
+    assert_true(str_search(buf_str(&bytes), S("carol@other.test")) != STR_NONE);
+    assert_int_equal(conf_bundle_decode(&sent, buf_str(&bytes)), OK);
+    size_t n = 0;
+    for (size_t i = 0; i < sent.n; i++) {
+        assert_int_equal(sent.v[i].fd, -1);
+        assert_int_equal(sent.v[i].secret, b.v[i].secret);
+        assert_int_equal(sent.v[i].secret, b.v[i].fd >= 0 || b.v[i].e == E_NOT_FOUND);
+        assert_true((sent.v[i].text.p == NULL) == sent.v[i].secret);
+        n += sent.v[i].secret;
+    }
+    assert_int_equal(n, 2);
+    assert_int_equal(conf_load(&c, &sent, &errors), OK);
+    assert_int_equal(c->routes[0].password.n, 0);
+    conf_errors_free(&errors);
+    conf_drop(&c);
+    for (int round = 0; round < 2; round++) /* where another reader left the position does not matter */
+        for (size_t i = 0; i < b.n; i++)
+            if (b.v[i].fd >= 0)
+                assert_int_equal(conf_bundle_take(&sent, i, b.v[i].fd), OK);
+    assert_int_equal(conf_load(&c, &sent, &errors), OK);
+    assert_true(str_eq(c->routes[0].password, S("secret")));
+    conf_errors_free(&errors);
+    conf_drop(&c);
+    conf_bundle_free(&sent);
+    conf_bundle_free(&b);
+}
+
 static void damaged(void **state)
 {
     (void)state;
@@ -173,6 +217,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(bad_files), cmocka_unit_test(damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(bad_files), cmocka_unit_test(closed),
+                                       cmocka_unit_test(damaged)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -150,6 +150,7 @@ static void default_postmaster(struct load *l)
 }
 
 /* Passwords are the first line of their file; what a route needs of its files is put into its struct. */
+/* p NULL also for a secret that is not in this copy of the bundle. */
 static str file_text(struct load *l, str path)
 {
     for (size_t i = 1; i < l->b->n && path.n; i++)

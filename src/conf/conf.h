@@ -134,24 +134,33 @@ struct conf_file {
     str name; /* as written in the configuration; "" for the main file */
     str path; /* for messages and look-up */
     str text;
-    err e; /* OK, or why it could not be read */
+    err e;       /* OK, or why it could not be read */
+    bool secret; /* of an X key: no child but the keeper gets its text */
+    int fd;      /* of a secret that was opened and not read; else -1 */
 };
 struct conf_bundle {
     struct conf_file *v;
     size_t n;
     str dir;         /* of the main file, absolute */
     str system_name; /* default of hostname */
+    bool closed;     /* secrets are opened, not read: v[].fd */
     struct arena arena;
 };
 /* Reads the main file and all that its F keys name (an unreadable one of these is kept with its error). Limit
  * 16 MiB a file. The error is that of the main file. Blocks: for the parent and the command line. */
 err conf_bundle_read(struct conf_bundle *b, const char *path);
+/* The same, but files of X keys are only opened: for the parent, which hands their descriptors to the keeper. */
+err conf_bundle_read_closed(struct conf_bundle *b, const char *path);
 /* A bundle of one file that is in memory already, e.g. for a test; `dir` stands for its folder. */
 err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir);
 /* One more file, by its whole path; one that cannot be read is kept with its error. Blocks. */
 err conf_bundle_add(struct conf_bundle *b, str path);
+err conf_bundle_add_secret(struct conf_bundle *b, str path);
+/* Reads a secret, in the keeper, from a descriptor that the parent sent (its position does not matter). */
+err conf_bundle_take(struct conf_bundle *b, size_t file, int fd);
 /* The contents of a file by its whole path; p == NULL: not there, or not readable. */
 str conf_bundle_text(const struct conf_bundle *b, str path);
+void conf_bundle_close(struct conf_bundle *b); /* the descriptors of secrets, in a child that has no use for them */
 void conf_bundle_free(struct conf_bundle *b);
 void conf_bundle_encode(struct buf *out, const struct conf_bundle *b); /* to hand it to a child */
 /* E_CORRUPT, E_NOMEM; everything is copied. */

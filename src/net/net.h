@@ -82,7 +82,7 @@ err conn_flush(struct conn *c) YIELDS;
 struct tls_server;
 struct tls_server_config {
     const char *const *cert_pem; /* chains in PEM, one text each; the first is the default ... */
-    const char *const *key_pem;  /* ... with their keys */
+    const char *const *key_pem;  /* ... with their keys; NULL, or NULL in it: the keeper has the key (priv_tls_key) */
     size_t n;
     int min_version;     /* 0: TLS1_2_VERSION */
     const char *ciphers; /* TLS 1.2 list; NULL: ours */

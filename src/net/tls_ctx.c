@@ -151,7 +151,14 @@ static err install_chain(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
 
 static err install_key(SSL_CTX *ctx, const char *pem, struct buf *ret_why)
 {
-    return priv_tls_key(ctx, pem) == OK ? OK : refuse(ret_why, "private key");
+    if (!pem)
+        return priv_tls_key(ctx) == OK ? OK : refuse(ret_why, "private key");
+    BIO *b = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL) : NULL;
+    bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) && SSL_CTX_check_private_key(ctx);
+    EVP_PKEY_free(key);
+    BIO_free(b);
+    return ok ? OK : refuse(ret_why, "private key");
 }
 
 static bool name_fits(SSL_CTX *ctx, const char *name, bool wildcard)
@@ -205,7 +212,7 @@ static err identity_new(SSL_CTX **ret, struct tls_server *s, const struct tls_se
         return refuse(ret_why, c->ciphers ? "cipher list" : "TLS context");
     err e = install_chain(ctx, c->cert_pem[i], ret_why);
     if (e == OK)
-        e = install_key(ctx, c->key_pem[i], ret_why);
+        e = install_key(ctx, c->key_pem ? c->key_pem[i] : NULL, ret_why);
     if (e) {
         SSL_CTX_free(ctx);
         return e;

@@ -1,0 +1,233 @@
+/* The channel between worker and keeper: thousands of questions while keepers die, cancelled askers, sizes at their
+ * limits, questions of the wrong class, and stale answers. A supervisor process forks one keeper after the other. */
+#include "rt/test_world.h"
+
+#include "priv/channel.c"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+static struct shared {
+    volatile pid_t keeper;
+    volatile int started;
+} * shared;
+static struct priv_links links;
+
+static void run_keeper(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct priv_login login = {S("example.test"), S("s3cret")};
+    CHECK(priv_setup(&(struct priv_secrets){.srs = S("Jefe"), .logins = &login, .nlogins = 1}) == OK);
+    CHECK(priv_serve(&links, 2) == OK);
+    shared->keeper = getpid();
+    shared->started++;
+    for (;;)
+        pause();
+}
+
+static pid_t supervise(void)
+{
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        pid_t k = fork();
+        CHECK(k >= 0);
+        if (k == 0)
+            run_keeper();
+        int status;
+        waitpid(k, &status, 0);
+    }
+}
+
+enum { ASKERS = 300, ROUNDS = 40, KILLS = 6 };
+static int left;
+
+static void wait_keeper(int n)
+{
+    while (shared->started < n)
+        CHECK(fiber_sleep(rt_after(2 * RT_MS)) == OK);
+}
+
+static void kill_keeper(int signal) { CHECK(kill(shared->keeper, signal) == 0); }
+
+/* Stopping takes its time, thread by thread. */
+static bool all_stopped(void)
+{
+    char path[64], line[256], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)shared->keeper);
+    DIR *d = opendir(path);
+    CHECK(d);
+    bool all = true;
+    for (struct dirent *t; (t = readdir(d));) {
+        if (t->d_name[0] == '.')
+            continue;
+        char stat[400];
+        snprintf(stat, sizeof stat, "%s/%s/stat", path, t->d_name);
+        FILE *f = fopen(stat, "r");
+        char *end = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+        state = end ? end[2] : 0;
+        all = all && state == 'T';
+        if (f)
+            fclose(f);
+    }
+    closedir(d);
+    return all;
+}
+
+/* ---- many, while keepers die ---- */
+
+static void asker(void *arg)
+{
+    (void)arg;
+    static const unsigned char want[4] = {0x5b, 0xdc, 0xc1, 0x46};
+    for (int i = 0; i < ROUNDS; i++) {
+        unsigned char mac[PRIV_MAC_SIZE] = {0};
+        err e = priv_srs_mac(S("what do ya want for nothing?"), mac);
+        CHECK(e == OK && memcmp(mac, want, 4) == 0);
+        CHECK(!priv_srs_verify(S("x"), S("aaaa")));
+        if (i % 8 == 0)
+            CHECK(fiber_sleep(rt_after(RT_MS * (rt_time)rt_random_below(40))) == OK);
+    }
+    left--;
+}
+
+static void test_deaths(void)
+{
+    wait_keeper(1);
+    left = ASKERS;
+    for (int i = 0; i < ASKERS; i++)
+        CHECK(fiber_spawn(asker, NULL, "asker"));
+    for (int i = 0; i < KILLS; i++) {
+        CHECK(fiber_sleep(rt_after(25 * RT_MS)) == OK);
+        int before = shared->started;
+        kill_keeper(SIGKILL);
+        wait_keeper(before + 1);
+    }
+    while (left)
+        CHECK(fiber_sleep(rt_after(5 * RT_MS)) == OK);
+    struct channel *ch = channels[rt_index()][PRIV_FAST];
+    CHECK(ch->ncalls == 0 && list_empty(&ch->calls) && !ch->reader);
+}
+
+/* ---- who is cancelled leaves nothing behind, least of all the reading ---- */
+
+static int answered, cancelled_n;
+
+static void patient(void *arg)
+{
+    unsigned char mac[PRIV_MAC_SIZE];
+    (void)arg;
+    err e = priv_srs_mac(S("x"), mac);
+    answered += e == OK;
+    cancelled_n += e == E_CANCELLED;
+    CHECK(e == OK || e == E_CANCELLED);
+}
+
+static void test_cancel(void)
+{
+    struct fiber *f[10];
+    kill_keeper(SIGSTOP);
+    while (!all_stopped())
+        CHECK(fiber_sleep(rt_after(2 * RT_MS)) == OK);
+    for (int i = 0; i < 10; i++)
+        CHECK((f[i] = fiber_spawn(patient, NULL, "patient")));
+    CHECK(fiber_sleep(rt_after(20 * RT_MS)) == OK);
+    fiber_cancel(f[0]); /* it was the reader */
+    fiber_cancel(f[5]);
+    CHECK(fiber_sleep(rt_after(20 * RT_MS)) == OK);
+    CHECK(cancelled_n == 2 && answered == 0);
+    kill_keeper(SIGCONT);
+    while (answered < 8)
+        CHECK(fiber_sleep(rt_after(2 * RT_MS)) == OK);
+    /* The answers to the two are not taken for somebody else's. */
+    unsigned char mac[PRIV_MAC_SIZE];
+    CHECK(priv_srs_mac(S("what do ya want for nothing?"), mac) == OK && mac[0] == 0x5b);
+    CHECK(channels[rt_index()][PRIV_FAST]->under_way == 0);
+}
+
+/* ---- limits ---- */
+
+static void test_limits(void)
+{
+    static char big[PRIV_TEXT_MAX + 1];
+    unsigned char mac[PRIV_MAC_SIZE];
+    struct buf b;
+    CHECK(priv_srs_mac(str_mem(big, PRIV_TEXT_MAX), mac) == OK);
+    CHECK(priv_srs_mac(str_mem(big, PRIV_TEXT_MAX + 1), mac) == E_LIMIT);
+    buf_init(&b, 100);
+    CHECK(priv_password(S("example.test"), &b) == OK && str_eq(buf_str(&b), S("s3cret")));
+    CHECK(priv_password(S("other.test"), &b) == E_NOT_FOUND);
+    buf_free(&b);
+    /* A worker that breaks the rules: wrong class, unknown question, length that is none, too long. */
+    static struct packet p;
+    struct channel *ch = channels[rt_index()][PRIV_SLOW];
+    int fd = ch->fd;
+    static const struct {
+        struct priv_head head;
+        size_t n;
+        int answer; /* -1: none */
+    } cases[] = {
+        {{7, PRIV_srs_mac, 1}, 1, E_UNSUPPORTED},
+        {{8, PRIV_REQUESTS, 0}, 0, E_UNSUPPORTED},
+        {{9, 0xffffffff, 0}, 0, E_UNSUPPORTED},
+        {{10, PRIV_srs_mac, 5}, 4, -1},
+        {{11, PRIV_srs_mac, 0x80000000}, 4, -1},
+        {{12, PRIV_REQUESTS, PRIV_MESSAGE_MAX}, PRIV_MESSAGE_MAX, E_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        p.head = cases[i].head;
+        CHECK(send(fd, &p, sizeof p.head + cases[i].n, 0) > 0);
+    }
+    int got = 0;
+    for (int i = 0; i < 200 && got < 4; i++) {
+        ssize_t n = recv(fd, &p, sizeof p, MSG_DONTWAIT);
+        if (n < 0) {
+            CHECK(fiber_sleep(rt_after(2 * RT_MS)) == OK);
+            continue;
+        }
+        if (p.head.what == PRIV_HELLO)
+            continue;
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
+            if (cases[k].head.id == p.head.id) {
+                CHECK((int)p.head.what == cases[k].answer && p.head.n == 0);
+                got++;
+            }
+    }
+    CHECK(got == 4);
+}
+
+static void all_cases(void *arg, int index)
+{
+    (void)arg;
+    if (index == 0) {
+        test_deaths();
+        test_cancel();
+        test_limits();
+        rt_stop();
+    }
+}
+
+static void test_channel(void **state)
+{
+    (void)state;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
+    assert_int_equal(priv_links_open(&links, 2), OK);
+    pid_t supervisor = supervise();
+    assert_int_equal(priv_connect(&links), OK);
+    world(2, all_cases);
+    kill(supervisor, SIGKILL);
+    kill(shared->keeper, SIGKILL);
+    waitpid(supervisor, NULL, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_channel)};
+    return cmocka_run_group_tests_name("priv/channel", tests, NULL, NULL);
+}

@@ -1,0 +1,44 @@
+/* What the files of priv share: the table of questions, its handlers, and the form of a message. */
+#ifndef PRIV_INTERNAL_H
+#define PRIV_INTERNAL_H
+#include "priv/priv.h"
+
+/* Answers `in` by adding to `out`, which holds at most what its row says. Runs on a thread of the keeper, several at
+ * once, and may block there; in process on the fiber that asks. The caller may be hostile: everything is checked. */
+typedef err priv_handler(str in, struct buf *out);
+#define PRIV_REQUEST(name, class, in, out, text) priv_handler priv_do_##name;
+#include "priv/requests.def"
+#undef PRIV_REQUEST
+
+struct priv_row {
+    const char *name;
+    enum priv_class class;
+    size_t most_in, most_out;
+    priv_handler *run;
+};
+extern const struct priv_row priv_rows[PRIV_REQUESTS];
+
+/* One packet: this, and n octets behind it. Both ends are of one program. */
+enum { PRIV_HELLO = 0xffff }; /* from a new keeper: what its predecessor had read and not answered is asked again */
+struct priv_head {
+    uint64_t id;   /* given by who asks, never used twice in a process */
+    uint32_t what; /* question: enum priv_request; answer: err */
+    uint32_t n;
+};
+
+/* Asks; the answer is added to `out` (may be NULL). From a fiber, unless the handlers are in this process. */
+err priv_call(enum priv_request what, str in, struct buf *out) YIELDS;
+/* Checks the sizes and runs the handler. */
+err priv_answer(uint32_t what, str in, struct buf *out);
+
+/* ---- keys of TLS: store.c has them, tls_key.c uses them from afar ---- */
+
+/* A key is named by the SHA-256 of its public half (SubjectPublicKeyInfo in DER). */
+enum { PRIV_KEY_ID = 32 };
+struct evp_pkey_st;
+bool priv_key_id(const struct evp_pkey_st *key, unsigned char ret[PRIV_KEY_ID]);
+/* What a TLS signature is made of (RFC 8446 4.2.3): question of tls_sign is the id, this octet, the length of the
+ * digest's name, the name, and the digest (of Ed25519: the text). */
+enum priv_scheme { PRIV_RSA_PKCS1, PRIV_RSA_PSS, PRIV_ECDSA, PRIV_EDDSA };
+
+#endif
