@@ -4,6 +4,7 @@
  */
 #include "intake/internal.h"
 #include "base/cleanup.h"
+#include "intake/judge.h"
 #include "wire/head.h"
 
 /* The header block in one piece: a view of the body's first piece, or put together in `mem`. */
@@ -22,21 +23,16 @@ static bool head_view(const struct body *b, size_t n, struct buf *mem, str *ret)
     return !mem->e;
 }
 
-/* What may not be in a message that is not BINARYMIME (RFC 5321 2.3.8, 4.5.3.1.6; RFC 6152 2). */
+static struct matter matter_of(struct tx *t, str text)
+{
+    return (struct matter){.source = t->source, .conf = t->conf, .env = &t->env, .scan = &t->scan, .text = text};
+}
+
+/* What the octets are: judged before anything is done with them. */
 static bool check_text(struct tx *t, struct reply *r)
 {
-    unsigned f = t->scan.flags;
-    if (t->env.body == BODY_BINARYMIME)
-        return true;
-    if (f & (DATA_BARE | DATA_NUL)) {
-        reply_set(r, 554, "5.6.11", "%s in message", f & DATA_BARE ? "Bare CR or LF" : "NUL");
-        return false;
-    }
-    if (f & DATA_LONG_LINE) {
-        reply_set(r, 554, "5.6.0", "Line of more than %lld octets in message", (long long)t->conf->limits_line_length);
-        return false;
-    }
-    return true;
+    struct matter m = matter_of(t, S(""));
+    return judge(PHASE_END, &m, r);
 }
 
 static bool has_bare(str s)
@@ -55,11 +51,9 @@ static bool check_head(struct tx *t, str head, const struct head_facts *f, struc
         reply_set(r, 554, "5.6.11", "Bare CR, LF or NUL in the header");
         return false;
     }
-    if (f->received >= (unsigned)t->conf->limits_hops || f->own > OWN_HOPS) {
-        reply_set(r, 554, "5.4.6", "Too many hops: mail loop");
-        return false;
-    }
-    return true;
+    struct matter m = matter_of(t, head);
+    m.facts = f;
+    return judge(PHASE_HEADER, &m, r);
 }
 
 static err add_received(struct buf *out, const struct tx *t)

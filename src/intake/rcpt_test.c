@@ -1,4 +1,5 @@
 /* Who is ours, who is relayed, who is refused, and what aliases become. */
+#include "intake/judge.h"
 #include "intake/test_fakes.h"
 
 static const char conf_text[] =
@@ -140,7 +141,8 @@ static bool say_mail(struct tx *t, const struct source *s, const char *from, str
     char text[300];
     snprintf(text, sizeof text, "FROM:%s", from);
     CHECK(!cmd_mail(str_c(text), EXT_ALL, true, &t->arena, &m));
-    return tx_mail(t, s, fake.conf, &m, r);
+    struct matter about = {.source = s, .conf = fake.conf, .mail = &m};
+    return judge(PHASE_MAIL, &about, r) && tx_mail(t, s, fake.conf, &m, r);
 }
 
 static bool say_rcpt(struct tx *t, const char *to, struct reply *r)

@@ -80,11 +80,6 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
 {
     t->conf = c;
     t->source = s;
-    if (m->p.size > (uint64_t)c->limits_message_size) {
-        reply_set(r, 552, "5.3.4", "Message size exceeds fixed maximum of %lld octets",
-                  (long long)c->limits_message_size);
-        return false;
-    }
     err e = room(m->p.size, 1);
     if (e) {
         reply_trouble(r, e);

@@ -378,6 +378,11 @@ err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n)
     return c->e;
 }
 
+bool conn_has_line(const struct conn *c)
+{
+    return c->in_at < c->in_n && memchr(c->in + c->in_at, '\n', c->in_n - c->in_at);
+}
+
 size_t conn_buffered(const struct conn *c) { return c->in_n - c->in_at + (c->tls ? tls_pending(c) : 0); }
 
 bool conn_readable(struct conn *c)

@@ -60,6 +60,8 @@ void conn_took(struct conn *c, size_t n);
 err conn_read_proxy(struct conn *c, struct proxyp *ret) YIELDS;
 /* Reads straight into `p` (n octets at most), from the buffer first: for message bodies. */
 err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
+/* A whole line is here: conn_readline would not wait. */
+bool conn_has_line(const struct conn *c);
 /* Octets that are here already, without sleeping (also those decrypted). */
 size_t conn_buffered(const struct conn *c);
 /* True when a byte is waiting in the socket or buffer right now (for early talkers); does not sleep. An end of the

@@ -12,7 +12,7 @@ static bool feed(struct session *s, uint64_t *left, rt_time until)
         s->c->deadline = at < until ? at : until;
         if (conn_peek(s->c, &in) != OK)
             return false;
-        size_t n = tx_feed(&s->tx, left && *left < in.n ? str_sub(in, 0, (size_t)*left) : in);
+        size_t n = s->sink->feed(&s->as, left && *left < in.n ? str_sub(in, 0, (size_t)*left) : in);
         conn_took(s->c, n);
         if (left)
             *left -= n;
@@ -50,8 +50,7 @@ static void log_rejected(struct session *s, const struct reply *r)
 /* The end of the message, and of the transaction whatever the answer. */
 static void finish(struct session *s, struct reply *r)
 {
-    uint64_t id;
-    bool ok = tx_commit(&s->tx, r, &id);
+    bool ok = s->sink->commit(&s->as, r);
     if (ok) {
         s->messages++;
         s->idle = 0;
@@ -72,9 +71,15 @@ void do_data(struct session *s, const struct cmd *c, struct reply *r)
         reply_set_str(r, 503, "5.5.1", S("BODY=BINARYMIME needs BDAT"));
         return;
     }
-    if (!tx_body_begin(&s->tx, DATA_DOT, r))
+    if (s->later) {
+        if (s->sink->ahead)
+            s->sink->ahead(&s->as);
+        session_settle(s);
+    }
+    if (!s->sink->body_begin(&s->as, DATA_DOT, r))
         return;
-    reply_set_str(r, 354, "", S("End data with <CR><LF>.<CR><LF>"));
+    if (r->code != 354)
+        reply_set_str(r, 354, "", S("End data with <CR><LF>.<CR><LF>"));
     session_say(s, r);
     r->code = 0;
     if (feed(s, NULL, session_deadline(s, s->conf->limits_message_time)))
@@ -88,7 +93,7 @@ static bool chunk_begins(struct session *s, struct reply *r)
     case STATE_BDAT:
         return true;
     case STATE_MAIL:
-        return tx_body_begin(&s->tx, DATA_CHUNK, r);
+        return s->sink->body_begin(&s->as, DATA_CHUNK, r);
     default:
         reply_set_str(r, 503, "5.5.1", S("Send MAIL and RCPT first"));
         return false;
@@ -121,7 +126,7 @@ void do_bdat(struct session *s, const struct cmd *c, struct reply *r)
         return;
     if (last) {
         finish(s, r);
-    } else if (tx_body_ok(&s->tx, r)) {
+    } else if (s->sink->body_ok(&s->as, r)) {
         reply_set(r, 250, "2.0.0", "%llu octets received", (unsigned long long)size);
     } else {
         log_rejected(s, r);

@@ -72,7 +72,7 @@ static struct entry *make(const struct ip *key, uint64_t hash, rt_time now)
     return e;
 }
 
-static enum gate_result judge(const struct conf *c, struct entry *e, rt_time now)
+static enum gate_result weigh(const struct conf *c, struct entry *e, rt_time now)
 {
     if (now - e->since >= WINDOW) {
         e->since = now;
@@ -107,7 +107,7 @@ enum gate_result gate_enter(const struct conf *c, const struct ip *ip)
     } else if (count) {
         struct entry *e = find(&key, hash);
         e = e ? e : make(&key, hash, now);
-        result = e ? judge(c, e, now) : GATE_OK;
+        result = e ? weigh(c, e, now) : GATE_OK;
     }
     gate.open += result == GATE_OK;
     lock_drop(&gate.lock);

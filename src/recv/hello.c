@@ -13,9 +13,35 @@ static void none(const struct session *s, struct buf *out)
     (void)out;
 }
 
+static bool offers(const struct session *s, enum cap cap) { return s->offer.caps & cap; }
+static bool can_size(const struct session *s) { return offers(s, CAP_SIZE); }
+static bool can_8bit(const struct session *s) { return offers(s, CAP_8BITMIME); }
+static bool can_utf8(const struct session *s) { return offers(s, CAP_SMTPUTF8); }
+static bool can_binary(const struct session *s) { return offers(s, CAP_BINARYMIME); }
+static bool can_dsn(const struct session *s) { return offers(s, CAP_DSN); }
+static bool can_limits(const struct session *s) { return offers(s, CAP_LIMITS); }
+static bool can_vrfy(const struct session *s) { return offers(s, CAP_VRFY); }
+
+unsigned session_exts(const struct session *s)
+{
+    static const struct {
+        enum cap cap;
+        enum cmd_ext ext;
+    } map[] = {{CAP_SIZE, EXT_SIZE},         {CAP_8BITMIME, EXT_8BITMIME}, {CAP_BINARYMIME, EXT_BINARYMIME},
+               {CAP_SMTPUTF8, EXT_SMTPUTF8}, {CAP_DSN, EXT_DSN},           {CAP_AUTH, EXT_AUTH}};
+    unsigned exts = 0;
+    for (size_t i = 0; i < sizeof map / sizeof *map && s->src.esmtp; i++)
+        if (offers(s, map[i].cap))
+            exts |= map[i].ext;
+    return exts;
+}
+
 static void ext_size(const struct session *s, struct buf *out)
 {
-    buf_printf(out, " %lld", (long long)s->conf->limits_message_size);
+    uint64_t most = (uint64_t)s->conf->limits_message_size;
+    if (s->offer.size && s->offer.size < most)
+        most = s->offer.size;
+    buf_printf(out, " %llu", (unsigned long long)most);
 }
 
 static void ext_limits(const struct session *s, struct buf *out)
@@ -58,6 +84,18 @@ static void add_exts(const struct session *s, struct reply *r)
     }
 }
 
+/* What may be said to the client that named itself. False: *r is a refusal. */
+static bool ask(struct session *s, str verb, struct reply *r)
+{
+    struct matter m = {0};
+    s->offer = (struct recv_offer){0};
+    s->as.can_tls = can_tls(s);
+    if (!session_judge(s, PHASE_HELO, &m, r))
+        return false;
+    s->sink->hello(&s->as, verb, &s->offer, r);
+    return r->code < 300;
+}
+
 void do_hello(struct session *s, const struct cmd *c, struct reply *r)
 {
     str name;
@@ -70,8 +108,18 @@ void do_hello(struct session *s, const struct cmd *c, struct reply *r)
     s->src.helo = str_mem(s->helo, name.n < sizeof s->helo ? name.n : sizeof s->helo); /* 255 octets at most */
     memcpy(s->helo, name.p, s->src.helo.n);
     s->src.esmtp = ascii_lower(c->verb.p[0]) != 'h';
+    if (!ask(s, c->verb, r)) {
+        s->state = STATE_GREET;
+        return;
+    }
     s->state = STATE_READY;
-    reply_set(r, 250, "", STR_FMT, STR_ARG(session_hostname(s)));
-    if (s->src.esmtp)
-        add_exts(s, r);
+    if (!r->code)
+        reply_set(r, 250, "", STR_FMT, STR_ARG(session_hostname(s)));
+    if (!s->src.esmtp)
+        return;
+    add_exts(s, r);
+    str rest = s->offer.lines, line;
+    while (str_cut(&rest, '\n', &line))
+        if (line.n)
+            reply_add_str(r, line);
 }

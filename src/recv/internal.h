@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "intake/intake.h"
 #include "recv/recv.h"
+#include "recv/sink.h"
 
 struct recv_listener {
     int refs;
@@ -14,7 +15,7 @@ struct recv_listener {
 
 enum state { STATE_GREET = 1, STATE_READY = 2, STATE_MAIL = 4, STATE_BDAT = 8 };
 
-enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_ALONE = 4, CMD_IDLE = 8, CMD_HIDDEN = 16 };
+enum cmd_flags { CMD_NOARG = 1, CMD_ARG = 2, CMD_ALONE = 4, CMD_IDLE = 8, CMD_HIDDEN = 16, CMD_FRAME = 32 };
 enum protocols { PROTO_SMTP = 1, PROTO_LMTP = 2, PROTO_BOTH = 3 };
 
 /* Everything that a connection owns besides its buffers and its stack: some 1.5 KiB while idle. */
@@ -24,7 +25,10 @@ struct session {
     struct conf *conf; /* the generation in force; taken anew by each MAIL */
     struct tx tx;
     struct source src;
-    struct arena names; /* client name, user, TLS: until the next greeting */
+    const struct recv_sink *sink;
+    struct recv_client as;   /* this session as its sink sees it */
+    struct recv_offer offer; /* of the last greeting */
+    struct arena names;      /* client name, user, TLS: until the next greeting */
     char client_text[IP_TEXT_MAX + 1];
     char helo[ADDR_DOMAIN_MAX + 1];
     uint8_t state;    /* enum state */
@@ -36,6 +40,7 @@ struct session {
     rt_time until;    /* end of the session time */
     rt_time tx_until; /* end of the message time, between chunks */
     uint32_t errors, unknown, idle, messages;
+    uint32_t later; /* answers that the sink owes */
 };
 
 struct command {
@@ -55,6 +60,10 @@ str session_hostname(const struct session *s);
 rt_time session_deadline(const struct session *s, rt_time span);
 /* Prints an answer; the connection flushes it when it has to wait. */
 void session_say(struct session *s, const struct reply *r) YIELDS;
+/* Says the answers that the sink put off. */
+void session_settle(struct session *s) YIELDS;
+/* Asks for a verdict; the rest of `m` may be filled in. */
+bool session_judge(struct session *s, enum phase p, struct matter *m, struct reply *r) YIELDS;
 /* Ends the transaction, whatever it was; READY or GREET follows. */
 void session_end_tx(struct session *s);
 /* As after a new connection (TLS, XCLIENT): nothing that was said before counts. */
@@ -77,6 +86,8 @@ void session_log_refused(struct session *s, str command, const struct reply *r);
 /* TLS handshake, on request or at once. False: the connection is of no more use. */
 bool session_tls(struct session *s) YIELDS;
 bool can_tls(const struct session *s);
+/* Extensions whose parameters MAIL and RCPT may have: those that were offered. */
+unsigned session_exts(const struct session *s);
 bool can_xclient(const struct session *s);
 
 /* ---- gate.c: connections by address, over all loops ---- */

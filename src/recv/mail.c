@@ -41,17 +41,22 @@ void do_mail(struct session *s, const struct cmd *c, struct reply *r)
     session_trust(s);
     if (!may_begin(s, r))
         return;
-    enum fault f = cmd_mail(c->args, s->src.esmtp ? EXT_ALL & ~EXT_AUTH : 0, true, &s->tx.arena, &m);
+    enum fault f = cmd_mail(c->args, session_exts(s), true, &s->tx.arena, &m);
     if (f) {
         fault_reply(r, f, true);
-        tx_reset(&s->tx);
+        s->sink->reset(&s->as);
         return;
     }
     look_up(s);
-    if (!tx_mail(&s->tx, &s->src, s->conf, &m, r)) {
-        tx_reset(&s->tx);
+    struct matter matter = {.mail = &m};
+    enum recv_take took = RECV_NO;
+    if (session_judge(s, PHASE_MAIL, &matter, r))
+        took = s->sink->mail(&s->as, &m, c->args, r);
+    if (took == RECV_NO) {
+        s->sink->reset(&s->as);
         return;
     }
+    s->later += took == RECV_LATER;
     s->state = STATE_MAIL;
     fiber_shield(true); /* a shutdown waits for the end of the transaction */
 }
@@ -60,13 +65,17 @@ void do_rcpt(struct session *s, const struct cmd *c, struct reply *r)
 {
     struct rcpt_cmd m;
     bool utf8 = s->tx.env.flags & ENV_SMTPUTF8;
-    enum fault f = cmd_rcpt(c->args, s->src.esmtp ? EXT_ALL & ~EXT_AUTH : 0, utf8, true, &s->tx.arena, &m);
+    enum fault f = cmd_rcpt(c->args, session_exts(s), utf8, true, &s->tx.arena, &m);
     if (f) {
         s->tx.refused++;
         fault_reply(r, f, false);
         return;
     }
-    tx_rcpt(&s->tx, &m, r);
+    struct matter matter = {.rcpt = &m};
+    if (!session_judge(s, PHASE_RCPT, &matter, r))
+        s->tx.refused++;
+    else if (s->sink->rcpt(&s->as, &m, c->args, r) == RECV_LATER)
+        s->later++;
 }
 
 void do_rset(struct session *s, const struct cmd *c, struct reply *r)

@@ -7,10 +7,12 @@
 #include "conf/conf.h"
 #include "net/net.h"
 
+struct recv_sink;
 enum recv_kind {
     RECV_MX,         /* anybody may bring mail for our domains; relay-from may relay */
     RECV_SUBMISSION, /* only after authentication (RFC 6409) */
     RECV_LMTP,       /* only for our domains; an answer for each recipient */
+    RECV_PROXY,      /* before another server, which says who may relay */
     RECV_LOCAL       /* unix socket: the peer's uid is the user */
 };
 
@@ -22,6 +24,7 @@ struct recv_listener_config {
     enum recv_kind kind;
     struct tls_server *tls; /* NULL: no TLS here; a reference is taken */
     uint32_t tenant;
+    const struct recv_sink *sink; /* recv/sink.h; NULL: messages are stored */
 };
 err recv_listener_new(struct recv_listener **ret, const struct recv_listener_config *c);
 struct recv_listener *recv_listener_ref(struct recv_listener *l);

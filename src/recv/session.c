@@ -30,6 +30,7 @@ void session_say(struct session *s, const struct reply *r)
 {
     char mem[1600];
     struct buf out;
+    session_settle(s); /* answers go out in the order of the commands */
     buf_init_fixed(&out, mem, sizeof mem);
     reply_print(&out, r);
     conn_write(s->c, buf_str(&out));
@@ -39,7 +40,7 @@ void session_end_tx(struct session *s)
 {
     if (s->tx.open)
         fiber_shield(false);
-    tx_reset(&s->tx);
+    s->sink->reset(&s->as);
     if (s->state != STATE_GREET)
         s->state = STATE_READY;
 }
@@ -81,6 +82,9 @@ void session_trust(struct session *s)
     case RECV_SUBMISSION:
         src->may_relay = src->submitted = src->authenticated;
         break;
+    case RECV_PROXY:
+        src->may_relay = true; /* the server behind has its own opinion */
+        break;
     default:
         src->may_relay = src->authenticated || nets_have(&s->conf->relay_from, &src->client.ip);
     }
@@ -108,6 +112,7 @@ void session_forget(struct session *s)
     s->state = STATE_GREET;
     uint64_t id = s->src.session;
     arena_reset(&s->names);
+    s->offer = (struct recv_offer){0};
     s->src = (struct source){.session = id, .tenant = s->l->c.tenant, .lmtp = is_lmtp(s)};
     s->named = false;
     session_client(s);
@@ -117,6 +122,20 @@ void session_greet(struct session *s)
 {
     struct reply r = {0};
     reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
+    session_say(s, &r);
+}
+
+/* The first word of all: what the connection itself is worth, and what the sink has to say. */
+static void welcome(struct session *s)
+{
+    struct reply r = {0};
+    struct matter m = {0};
+    reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
+    if (!session_judge(s, PHASE_CONNECT, &m, &r) || !s->sink->open(&s->as, &r)) {
+        session_log_refused(s, S("connection"), &r);
+        s->why = "refused at its greeting";
+        s->closing = true;
+    }
     session_say(s, &r);
 }
 
@@ -187,6 +206,10 @@ static void count_refusal(struct session *s, const struct command *cmd, struct r
 
 static void answer(struct session *s, const struct command *cmd, str line, struct reply *r)
 {
+    if (s->as.why && !s->closing) {
+        s->why = s->as.why;
+        s->closing = true;
+    }
     if (r->code == 0)
         return;
     if (r->code >= 400) {
@@ -194,6 +217,41 @@ static void answer(struct session *s, const struct command *cmd, str line, struc
         count_refusal(s, cmd, r);
     }
     session_say(s, r);
+}
+
+/* Only MAIL, when it failed, and RCPT are ever put off. */
+void session_settle(struct session *s)
+{
+    bool over = false;
+    while (s->later && !s->closing) {
+        struct reply r = {0};
+        str what = S("");
+        over |= !s->sink->answer(&s->as, &what, &r);
+        s->later--;
+        uint32_t rest = s->later;
+        s->later = 0; /* this answer is the one in turn */
+        answer(s, command_find(s, str_istarts(what, S("RCPT")) ? S("RCPT") : S("MAIL")), what, &r);
+        s->later = rest;
+    }
+    s->later = 0;
+    if (over)
+        session_end_tx(s);
+}
+
+bool session_judge(struct session *s, enum phase p, struct matter *m, struct reply *r)
+{
+    m->source = &s->src;
+    m->conf = s->conf;
+    m->env = s->tx.open ? &s->tx.env : NULL;
+    return judge(p, m, r);
+}
+
+/* Commands of the sink's own: those that are neither the frame of a transaction nor of the connection. */
+static bool passed_on(struct session *s, const struct command *cmd, const struct cmd *c, struct reply *r)
+{
+    if (!s->sink->command || (cmd && cmd->flags & CMD_FRAME))
+        return false;
+    return s->sink->command(&s->as, c->verb, c->args, r);
 }
 
 static void do_line(struct session *s, str line)
@@ -205,7 +263,17 @@ static void do_line(struct session *s, str line)
     str said = str_sub(line, 0, sizeof mem);
     memcpy(mem, said.p, said.n);
     enum fault f = cmd_parse(line, &c);
-    if (!f && !(cmd = command_find(s, c.verb)))
+    if (!f)
+        cmd = command_find(s, c.verb);
+    if (s->later && (!cmd || (cmd->run != do_rcpt && cmd->run != do_data)))
+        session_settle(s);
+    if (s->closing)
+        return;
+    if (!f && passed_on(s, cmd, &c, &r)) {
+        answer(s, cmd, str_mem(mem, said.n), &r);
+        return;
+    }
+    if (!f && !cmd)
         f = FAULT_VERB;
     if (f)
         fault_reply(&r, f, false);
@@ -222,6 +290,10 @@ static bool step(struct session *s)
 {
     str line;
     bool crlf = true;
+    if (s->later && !conn_has_line(s->c))
+        session_settle(s);
+    if (s->closing)
+        return false;
     s->c->deadline = session_deadline(s, s->conf->limits_idle_time);
     err e = conn_readline(s->c, (size_t)s->conf->limits_command_length, &line, &crlf);
     bool broken = e == E_LINE_LENGTH && s->c->e == OK;
@@ -272,7 +344,9 @@ static void session_end(struct session *s)
 {
     fiber_shield(true); /* a cancelled fiber may still say goodbye, for a short time */
     farewell(s);
-    tx_reset(&s->tx);
+    s->later = 0;
+    s->sink->reset(&s->as);
+    s->sink->close(&s->as);
     s->c->deadline = rt_after(FAREWELL_TIME);
     s->c->hasty = s->closing && !s->quit;
     conn_end(s->c);
@@ -289,6 +363,9 @@ static bool session_begin(struct session *s, struct conn *c, struct recv_listene
 {
     s->c = c;
     s->l = l;
+    s->sink = l->c.sink ? l->c.sink : &recv_store;
+    s->as =
+        (struct recv_client){.c = c, .src = &s->src, .conf = &s->conf, .listener = l->c.conf_listener, .tx = &s->tx};
     s->conf = intake_conf();
     s->state = STATE_GREET;
     s->why = "quit";
@@ -314,8 +391,8 @@ void recv_session(struct conn *c, struct recv_listener *l)
         return;
     }
     if (session_begin(s, c, l)) {
-        session_greet(s);
-        while (step(s))
+        welcome(s);
+        while (!s->closing && step(s))
             continue;
     }
     session_end(s);

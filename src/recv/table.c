@@ -4,7 +4,7 @@
 /* The words of cmds.def. */
 enum { SMTP = PROTO_SMTP, LMTP = PROTO_LMTP, BOTH = PROTO_BOTH };
 enum { GREET = STATE_GREET, READY = STATE_READY, MAIL = STATE_MAIL, ANY = 15 };
-enum { NOARG = CMD_NOARG, ARG = CMD_ARG, ALONE = CMD_ALONE, IDLE = CMD_IDLE, HIDDEN = CMD_HIDDEN };
+enum { NOARG = CMD_NOARG, ARG = CMD_ARG, ALONE = CMD_ALONE, IDLE = CMD_IDLE, HIDDEN = CMD_HIDDEN, FRAME = CMD_FRAME };
 
 const struct command commands[] = {
 #define CMD(verb, protocols, states, flags, handler, syntax, rfc)                                                      \

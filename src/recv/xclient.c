@@ -103,6 +103,7 @@ static void become(struct session *s, struct claim *k, struct reply *r)
     bool ok = keep(&s->names, &k->src.client_name) && keep(&s->names, &k->src.helo) && keep(&s->names, &k->src.user) &&
               keep(&s->names, &k->src.tls);
     arena_free(&before);
+    s->offer = (struct recv_offer){0};
     s->src = k->src;
     s->src.esmtp = false;
     s->named = k->named;
