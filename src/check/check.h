@@ -151,5 +151,22 @@ void check_explain(struct check *c, const char *fmt, ...) __attribute__((format(
  * 2 questions that find nothing, 25 s. Every string of the result is in c->mem, or static. */
 void check_spf_helo(struct check *c, struct check_spf *ret) YIELDS;
 void check_spf_mail(struct check *c, struct check_spf *ret) YIELDS;
+/* ---- DKIM and ARC: one pass over a message -------------------------------------------------------------- */
+
+enum {
+    CHECK_FIELDS_MAX = 10000, /* header fields; of a message with more no signature is looked at */
+    CHECK_KEY_RECORD_MAX = 4096,
+    CHECK_RSA_BITS_MIN = 1024, /* RFC 8301 3.2 */
+    CHECK_RSA_BITS_MAX = 4096,
+};
+
+struct check_mail; /* a message whose signatures are being verified; in c->mem but for its hashes */
+/* `head`: the header block, CRLF line ends, which stays where it is. Reads all signatures. E_NOMEM. */
+err check_mail_begin(struct check *c, str head, bool arc, struct check_mail **ret);
+/* The octets behind the empty line, in any pieces. Each canonical form that a signature wants is hashed once. */
+void check_mail_body(struct check_mail *m, str octets);
+/* The keys are asked for: r->dkim, ndkim, dkim_more and arc are filled in. */
+void check_mail_end(struct check_mail *m, struct check_results *r) YIELDS;
+void check_mail_free(struct check_mail **m); /* NULL is fine; the results stay */
 
 #endif

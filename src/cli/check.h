@@ -39,4 +39,7 @@ struct check_command {
  * --time UNIX, --explain, which all have. Prints what the command says; the exit status. */
 int cli_check(const struct check_command *c, int argc, char **argv);
 
+int cli_dkim(int argc, char **argv);
+int cli_arc(int argc, char **argv);
+
 #endif

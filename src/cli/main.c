@@ -1,4 +1,5 @@
 /* The command line: which command, where the configuration is, and help. */
+#include "cli/check.h"
 #include "cli/internal.h"
 
 #include <errno.h>
@@ -176,6 +177,8 @@ static const struct cli_command own[] = {
     {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
     {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
      "whether SPF lets this client send this mail; --explain shows every step"},
+    {"dkim", cli_dkim, "verify <MESSAGE", "judge the DKIM signatures of a message: a line for each"},
+    {"arc", cli_arc, "verify <MESSAGE", "judge the ARC chain of a message"},
     {"version", version, "", "print the version"},
 };
 
