@@ -9,7 +9,8 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 #include "net/net.h"
-#include "wire/addr.h"
+#include "wire/author.h"
+#include "wire/dmarc.h"
 
 /* ---- results ---------------------------------------------------------------------------------------- */
 
@@ -41,8 +42,7 @@ struct check_spf {
 };
 
 enum {
-    CHECK_SIGNATURES_MAX = 50, /* DKIM-Signature fields of one message that are looked at at all */
-    CHECK_FROM_DOMAIN_MAX = 255
+    CHECK_SIGNATURES_MAX = 50 /* DKIM-Signature fields of one message that are looked at at all */
 };
 
 /* One DKIM-Signature field, in the order of the message. */
@@ -70,22 +70,14 @@ struct check_arc {
 enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJECT };
 const char *dmarc_policy_name(enum dmarc_policy p);
 
-/* What the From field said about its author (RFC 9989 4.1; 11.5). */
-enum check_from {
-    CHECK_FROM_ONE,   /* one address with a domain */
-    CHECK_FROM_NONE,  /* no From field, or no address in it */
-    CHECK_FROM_MANY,  /* several fields or addresses */
-    CHECK_FROM_BROKEN /* not an address list, or a domain that is none */
-};
-
 struct check_dmarc {
     enum check_result result; /* none (no record), pass, fail, temperror, permerror */
-    enum check_from from_kind;
-    str from;          /* the domain of From in A-labels, lower case */
-    str policy_domain; /* where the record was found: the author's domain, or above it */
-    str org_domain;    /* of the author's domain (RFC 9989 4.10.2) */
-    str psl_domain;    /* the same by the public suffix list, for the log only; "" not known */
-    str record;        /* as published; "" none */
+    enum author author;       /* what the From field is like; only AUTHOR_ONE is beyond doubt */
+    str from;                 /* the domain of From in A-labels, lower case */
+    str policy_domain;        /* where the record was found: the author's domain, or above it */
+    str org_domain;           /* of the author's domain (RFC 9989 4.10.2) */
+    str psl_domain;           /* the same by the public suffix list, for the log only; "" not known */
+    str record;               /* as published; "" none */
     str why;
     enum dmarc_policy published; /* p, sp or np as it applies, before t= */
     enum dmarc_policy policy;    /* what to do: published, lowered one step by t=y; none unless fail */
@@ -94,7 +86,7 @@ struct check_dmarc {
     bool strict_spf, strict_dkim;
     str aligned_by; /* the domain that made it pass */
     str rua, ruf;   /* raw lists of the record */
-    char p, sp, np; /* 'n', 'q', 'r'; 0 not said */
+    enum dmarc_request p, sp, np;
 };
 
 struct check_results {
@@ -151,6 +143,11 @@ void check_explain(struct check *c, const char *fmt, ...) __attribute__((format(
  * 2 questions that find nothing, 25 s. Every string of the result is in c->mem, or static. */
 void check_spf_helo(struct check *c, struct check_spf *ret) YIELDS;
 void check_spf_mail(struct check *c, struct check_spf *ret) YIELDS;
+/* RFC 8601 3: the names that the client's address has, and whether one of them has the address. */
+void check_iprev(struct check *c, struct check_iprev *ret) YIELDS;
+/* RFC 9989, from the header block and what SPF (of MAIL FROM) and DKIM have found in `r`; fills in r->dmarc. */
+void check_dmarc(struct check *c, str head, struct check_results *r) YIELDS;
+
 /* ---- DKIM and ARC: one pass over a message -------------------------------------------------------------- */
 
 enum {

@@ -177,6 +177,8 @@ static const struct cli_command own[] = {
     {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
     {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
      "whether SPF lets this client send this mail; --explain shows every step"},
+    {"dmarc", cli_dmarc, "--ip A --helo NAME --from ADDRESS [--resolver HOST:PORT] ... <MESSAGE",
+     "what DMARC finds, from SPF and DKIM together"},
     {"dkim", cli_dkim, "verify <MESSAGE", "judge the DKIM signatures of a message: a line for each"},
     {"arc", cli_arc, "verify <MESSAGE", "judge the ARC chain of a message"},
     {"version", version, "", "print the version"},
