@@ -1,0 +1,84 @@
+"""Records made to cost: each judgement ends in bounded time, with a bounded number of questions and bounded memory."""
+import os
+import resource
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from dnsd import DnsServer  # noqa: E402
+from harness import LOAD, POSTRIDER, Tally, check  # noqa: E402
+
+BIG = "v=spf1 " + "ip4:203.0.113.1 " * 3900
+ZONE = {
+    # every include asks again: ten at most
+    "loop.test": {"TXT": ["v=spf1 include:loop.test -all"]},
+    "ping.test": {"TXT": ["v=spf1 include:pong.test include:pong.test -all"]},
+    "pong.test": {"TXT": ["v=spf1 include:ping.test include:ping.test -all"]},
+    "chain.test": {"TXT": ["v=spf1 redirect=chain.test"]},
+    # a tree of includes, and ten lists of ten servers
+    "*.tree.test": {"TXT": ["v=spf1 include:a.%{d} include:b.%{d} include:c.%{d} -all"]},
+    "mx.test": {"TXT": ["v=spf1 mx:m1.test mx:m2.test mx:m3.test mx:m4.test mx:m5.test mx:m6.test mx:m7.test mx:m8.test "
+                        "mx:m9.test mx:m10.test -all"]},
+    "*.mx.test": {"A": ["203.0.113.7"]},
+    "manymx.test": {"TXT": ["v=spf1 mx -all"], "MX": ["%d h%d.mx.test" % (i, i) for i in range(90)]},
+    "1.2.0.192.in-addr.arpa": {"PTR": ["p%d.mx.test" % i for i in range(90)]},
+    "ptr.test": {"TXT": ["v=spf1 ptr -all"]},
+    # giants
+    "big.test": {"TXT": [BIG + "-all"]},
+    "bigs.test": {"TXT": [BIG + "include:bigs2.test -all"]},
+    "bigs2.test": {"TXT": [BIG + "include:bigs3.test -all"]},
+    "bigs3.test": {"TXT": [BIG + "include:bigs2.test -all"]},
+    "macros.test": {"TXT": ["v=spf1 exists:" + "%{s}" * 1000 + ".test -all"]},
+    "labels.test": {"TXT": ["v=spf1 exists:" + "%{d}." * 4000 + "test -all"]},
+    "exp.test": {"TXT": ["v=spf1 exp=exp2.test -all"]}, "exp2.test": {"TXT": ["%{s}" * 15000]},
+    # slow: nobody answers, or each a little late
+    "silent.test": "TIMEOUT",
+    "mxsilent.test": {"TXT": ["v=spf1 mx -all"], "MX": ["%d s%d.silent.test" % (i, i) for i in range(10)]},
+    "*.silent.test": "TIMEOUT",
+    "late.test": {"TXT": ["v=spf1 a:1.late.test a:2.late.test a:3.late.test a:4.late.test a:5.late.test a:6.late.test "
+                          "a:7.late.test a:8.late.test a:9.late.test a:10.late.test -all"]},
+    "*.late.test": {"A": ["203.0.113.8"], "delay": 0.3},
+}
+for n in range(1, 11):
+    ZONE["m%d.test" % n] = {"MX": ["%d h%d-%d.mx.test" % (i, n, i) for i in range(10)]}
+
+# sender's domain, results that are right, most questions, most seconds
+CASES = [
+    ("loop.test", ["permerror"], 3, 5), ("ping.test", ["permerror"], 4, 5), ("chain.test", ["permerror"], 3, 5),
+    ("x.tree.test", ["permerror"], 13, 5), ("mx.test", ["fail"], 115, 10), ("manymx.test", ["permerror"], 4, 5),
+    ("ptr.test", ["fail"], 13, 5), ("big.test", ["fail"], 4, 5), ("bigs.test", ["permerror"], 8, 8),
+    ("macros.test", ["permerror", "temperror", "fail"], 4, 5), ("labels.test", ["permerror", "fail"], 4, 5),
+    ("exp.test", ["fail"], 6, 5), ("silent.test", ["temperror"], 12, 6), ("mxsilent.test", ["temperror"], 14, 6),
+    ("late.test", ["fail"], 14, 8),
+]
+
+
+def limits():
+    resource.setrlimit(resource.RLIMIT_DATA, (256 << 20, 256 << 20))
+
+
+def one(domain, wanted, most, seconds):
+    with DnsServer(ZONE) as dns:
+        begun = time.monotonic()
+        p = subprocess.run([POSTRIDER, "spf", "--ip", "192.0.2.1", "--helo", "h.test", "--from", "a@" + domain,
+                            "--explanation", "--resolver", "127.0.0.1:%d" % dns.port], capture_output=True, text=True,
+                           preexec_fn=None if LOAD > 1 else limits, timeout=100)
+        took = time.monotonic() - begun
+        asked = len([q for q in dns.queries if q[2] == "udp"])
+        check(p.stdout.split("\n")[0] in wanted, "expected %s, found %r %r" % (wanted, p.stdout, p.stderr))
+        check(len(p.stdout) < 2000, "an answer of %d characters" % len(p.stdout))
+        check(asked <= most, "%d questions, expected %d at most" % (asked, most))
+        check(took <= seconds * LOAD, "took %.1f s, expected %d at most" % (took, seconds))
+
+
+def main():
+    t = Tally("hostile", "-v" in sys.argv)
+    for case in CASES:
+        t.case(case[0], one, *case)
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
