@@ -38,6 +38,9 @@ struct sockets {
 err sockets_follow(struct sockets *s, const struct conf *c, struct buf *why);
 void sockets_free(struct sockets *s);
 void sockets_close(struct sockets *s); /* the descriptors alone, in a child that does not serve them */
+/* For the program that this process becomes: the sockets stay open, and the environment tells of them; sockets_follow
+ * there takes those that fit. E_NOMEM: nothing is changed. */
+err sockets_hand_over(struct sockets *s);
 /* Paths of the two local sockets. */
 void socket_path(struct buf *out, const struct conf *c, enum socket_kind kind);
 
@@ -72,6 +75,9 @@ struct folders {
 /* Makes and locks the data folder (waiting up to 10 s for an old server), makes it `uid`'s when root. */
 err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why);
 
+/* Writes into the lock who holds it, and whether it serves; see upgrade.c. */
+void folders_sign(const struct folders *f, bool ready);
+
 /* The path of a file in data-dir/secrets. */
 void secret_path(const struct conf *c, const char *name, char *out, size_t size);
 /* Adds the server's own certificate and secrets and the system's resolv.conf and hosts to a bundle: what the children
@@ -80,6 +86,12 @@ err bundle_complete(struct conf_bundle *b, const struct conf *c);
 
 /* A self-signed pair and the SRS secret, made at the first start and kept in the data folder. */
 err secrets_make(const struct folders *f, const struct conf *c, struct buf *why);
+
+/* ---- a new version takes over (upgrade.c) ------------------------------------------------------------- */
+
+int upgrade_command(const char *file);                  /* `postrider upgrade`; the exit status */
+void upgrade_remember_program(void);                    /* where this program lies, at the start */
+void upgrade_exec(struct sockets *s, const char *file); /* returns only when it cannot be done */
 
 /* ---- the children ---------------------------------------------------------------------------------------- */
 

@@ -46,6 +46,17 @@ static bool take_lock(int fd)
     return true;
 }
 
+void folders_sign(const struct folders *f, bool ready)
+{
+    static int64_t start;
+    char text[64];
+    if (!ready)
+        start = rt_wall_ms();
+    int n = snprintf(text, sizeof text, "%d %lld%s\n", (int)getpid(), (long long)start, ready ? " ready" : "");
+    if (ftruncate(f->lock, 0) == 0)
+        (void)!pwrite(f->lock, text, (size_t)n, 0); /* only `postrider upgrade` reads it */
+}
+
 err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why)
 {
     *f = (struct folders){-1, -1, -1, -1, -1};
@@ -67,6 +78,7 @@ err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, 
                    STR_ARG(c->data_dir));
         return E_EXISTS;
     }
+    folders_sign(f, false);
     if (geteuid() == 0 && fchown(f->data, uid, gid))
         return fail(why, c->data_dir, "cannot give the data folder to the server's user");
     f->spool = sub_folder(f->data, "spool", uid, gid);

@@ -14,9 +14,21 @@ static int serve(int argc, char **argv)
     return app_serve(file);
 }
 
+static int upgrade(int argc, char **argv)
+{
+    const char *file = cli_config_file(&argc, argv);
+    if (!file || argc > 1) {
+        fprintf(stderr, "usage: postrider upgrade -c FILE\n");
+        return 64;
+    }
+    return upgrade_command(file);
+}
+
 int main(int argc, char **argv)
 {
     static const struct cli_command own[] = {
-        {"serve", serve, "-c FILE", "run the server in the foreground, log to stderr"}};
+        {"serve", serve, "-c FILE", "run the server in the foreground, log to stderr"},
+        {"upgrade", upgrade, "-c FILE",
+         "let this version take over from the one that runs: same process, ports and queue"}};
     return cli_main(argc, argv, own, sizeof own / sizeof *own);
 }

@@ -1,7 +1,7 @@
 /*
  * The parent: parse, check, lock, bind, fork; then wait. It replaces a child that died, reads the
- * configuration again on SIGHUP, and drains on SIGTERM. It never reads a byte from a peer, nor one of a key:
- * files with secrets are opened here and read by the keeper.
+ * configuration again on SIGHUP, drains on SIGTERM, and gives way to a new version on SIGUSR2. It never reads a byte
+ * from a peer, nor one of a key: files with secrets are opened here and read by the keeper.
  */
 #include "app/app.h"
 #include "base/text.h"
@@ -30,7 +30,7 @@ struct parent {
     int signals; /* signalfd */
     struct priv_links links;
     struct child worker, keeper;
-    bool stopping;
+    bool stopping, upgrading;
     uint64_t generation;
 };
 
@@ -222,8 +222,10 @@ static void from_child(struct parent *p, struct child *c)
     if (e == OK && m.type == MSG_READY) {
         c->ready = true;
         c->lost = 0;
-        if (c == &p->worker)
+        if (c == &p->worker) {
+            folders_sign(&p->folders, true);
             notify_manager("READY=1");
+        }
     } else if (e == OK && m.type == MSG_RELOADED && c == &p->worker) {
         rt_log(EV_reload, log_num((int64_t)m.generation));
     } else if (e && !(p->stopping && c == &p->worker)) {
@@ -235,16 +237,35 @@ static void from_child(struct parent *p, struct child *c)
     }
 }
 
-static void stop(struct parent *p)
+static void drain(struct parent *p)
 {
     if (p->stopping)
         return;
     p->stopping = true;
+    if (p->worker.channel >= 0 && channel_send(p->worker.channel, &(struct message){.type = MSG_DRAIN}, NULL))
+        kill(p->worker.pid, SIGKILL);
+}
+
+static void stop(struct parent *p)
+{
+    if (p->stopping && !p->upgrading)
+        return;
+    p->upgrading = false;
     rt_log(EV_stop, log_c("told to stop"));
     notify_manager("STOPPING=1");
     sockets_free(&p->sockets); /* or new clients would wait in a socket that nobody accepts from */
-    if (p->worker.channel >= 0 && channel_send(p->worker.channel, &(struct message){.type = MSG_DRAIN}, NULL))
-        kill(p->worker.pid, SIGKILL);
+    drain(p);
+}
+
+/* The sockets stay: new clients wait in them for the program that follows. */
+static void upgrade(struct parent *p)
+{
+    if (p->stopping)
+        return;
+    p->upgrading = true;
+    rt_log(EV_stop, log_c("a new version takes over"));
+    notify_manager("RELOADING=1");
+    drain(p);
 }
 
 static void from_signals(struct parent *p)
@@ -253,8 +274,10 @@ static void from_signals(struct parent *p)
     while (read(p->signals, &s, sizeof s) == sizeof s) {
         if (s.ssi_signo == SIGCHLD)
             reap(p);
-        else if (s.ssi_signo == SIGHUP)
+        else if (s.ssi_signo == SIGHUP && !p->stopping)
             reload(p);
+        else if (s.ssi_signo == SIGUSR2)
+            upgrade(p);
         else
             stop(p);
     }
@@ -344,11 +367,12 @@ int app_serve(const char *file)
     };
     sigset_t mask;
     sigemptyset(&mask);
-    for (const int *s = (int[]){SIGCHLD, SIGHUP, SIGINT, SIGTERM, 0}; *s; s++)
+    for (const int *s = (int[]){SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2, 0}; *s; s++)
         sigaddset(&mask, *s);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     p.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    upgrade_remember_program();
     raise_limits();
     if (load(&p, &p.bundle, &p.conf)) {
         rt_log_flush();
@@ -364,6 +388,8 @@ int app_serve(const char *file)
         status = watch(&p);
     }
     end_keeper(&p);
+    if (p.upgrading)
+        upgrade_exec(&p.sockets, file);
     sockets_free(&p.sockets);
     rt_log_flush();
     buf_free(&why);

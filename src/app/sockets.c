@@ -4,6 +4,7 @@
  * loops instead (sd_listen_fds(3)).
  */
 #include "app/app.h"
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "wire/ip.h"
 
@@ -39,24 +40,88 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
     return a->ss_family == b->ss_family && memcmp(a, b, address_length(a)) == 0;
 }
 
-/* A socket from the service manager that is bound to this address, or -1. */
-static int passed_socket(const struct sockaddr_storage *at)
+/* ---- sockets that were open before us -------------------------------------------------------------------------- */
+
+/* From the service manager (sd_listen_fds(3)) or from the program that this process was before. */
+enum { PASSED_MAX = 1024 };
+static struct {
+    int fd[PASSED_MAX]; /* -1: taken */
+    size_t n;
+    bool read, handed; /* handed: by our predecessor, as many for an address as it had loops */
+} passed;
+static const char HANDED[] = "POSTRIDER_SOCKETS"; /* "5,6,7" */
+
+static void pass(uint64_t fd)
 {
-    uint64_t pid = 0, n = 0;
-    if (!text_u64(str_c(getenv("LISTEN_PID")), &pid) || !text_u64(str_c(getenv("LISTEN_FDS")), &n) ||
-        pid != (uint64_t)getpid())
-        return -1;
-    for (int fd = 3; fd < 3 + (int)n && n < 1024; fd++) {
+    int flags = fd < INT32_MAX ? fcntl((int)fd, F_GETFL) : -1;
+    if (flags < 0 || passed.n == PASSED_MAX)
+        return;
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    fcntl((int)fd, F_SETFL, flags | O_NONBLOCK);
+    passed.fd[passed.n++] = (int)fd;
+}
+
+static void read_passed(void)
+{
+    uint64_t pid = 0, n = 0, fd;
+    str rest = str_c(getenv(HANDED)), word;
+    if (passed.read)
+        return;
+    passed.read = true;
+    passed.handed = rest.p != NULL;
+    while (str_cut(&rest, ',', &word))
+        if (text_u64(word, &fd))
+            pass(fd);
+    if (!passed.handed && text_u64(str_c(getenv("LISTEN_PID")), &pid) && pid == (uint64_t)getpid() &&
+        text_u64(str_c(getenv("LISTEN_FDS")), &n))
+        for (fd = 3; fd < 3 + n && n <= PASSED_MAX; fd++)
+            pass(fd);
+    unsetenv(HANDED);
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+}
+
+/* Moves those that are bound to this address into s->fd, at most `most`. */
+static void take_passed(struct socket_set *s, int most)
+{
+    read_passed();
+    for (size_t i = 0; i < passed.n && s->nfd < most; i++) {
         struct sockaddr_storage have = {0};
         socklen_t len = sizeof have;
-        if (getsockname(fd, (struct sockaddr *)&have, &len) == 0 && same_address(&have, at)) {
-            fcntl(fd, F_SETFD, FD_CLOEXEC);
-            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-            return fd;
-        }
+        if (passed.fd[i] < 0 || getsockname(passed.fd[i], (struct sockaddr *)&have, &len) ||
+            !same_address(&have, &s->at))
+            continue;
+        s->fd[s->nfd++] = passed.fd[i];
+        passed.fd[i] = -1;
     }
-    return -1;
 }
+
+/* What the configuration no longer asks for: clients must not wait in it. */
+static void drop_passed(void)
+{
+    for (size_t i = 0; i < passed.n; i++)
+        if (passed.fd[i] >= 0)
+            close(passed.fd[i]);
+    passed.n = 0;
+}
+
+err sockets_hand_over(struct sockets *s)
+{
+    AUTO_BUF list;
+    buf_init(&list, PASSED_MAX * 12);
+    for (size_t i = 0; i < s->n; i++)
+        for (int k = 0; k < s->v[i].nfd; k++)
+            buf_printf(&list, "%s%d", list.n ? "," : "", s->v[i].fd[k]);
+    buf_add_char(&list, 0);
+    if (list.e || setenv(HANDED, list.p, 1))
+        return E_NOMEM;
+    for (size_t i = 0; i < s->n; i++)
+        for (int k = 0; k < s->v[i].nfd; k++)
+            fcntl(s->v[i].fd[k], F_SETFD, 0);
+    return OK;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 static err open_unix(struct socket_set *s, int *ret)
 {
@@ -73,21 +138,20 @@ static err open_set(struct socket_set *s, int want)
     s->fd = calloc((size_t)want, sizeof *s->fd);
     if (!s->fd)
         return E_NOMEM;
-    int passed = passed_socket(&s->at);
-    if (passed >= 0) {
-        s->fd[s->nfd++] = passed;
+    take_passed(s, want);
+    if (s->nfd == want || (s->nfd && !passed.handed))
         return OK;
-    }
     if (s->at.ss_family == AF_UNIX) {
         err e = open_unix(s, &s->fd[0]);
         s->nfd = e ? 0 : 1;
         return e;
     }
     int probe = -1;
-    err e = rt_listen((const struct sockaddr *)&s->at, address_length(&s->at), false, BACKLOG, &probe);
+    err e = s->nfd ? OK : rt_listen((const struct sockaddr *)&s->at, address_length(&s->at), false, BACKLOG, &probe);
     if (e)
         return e;
-    close(probe);
+    if (probe >= 0)
+        close(probe);
     while (s->nfd < want && !e) {
         e = rt_listen((const struct sockaddr *)&s->at, address_length(&s->at), true, BACKLOG, &s->fd[s->nfd]);
         s->nfd += !e;
@@ -189,6 +253,8 @@ err sockets_follow(struct sockets *s, const struct conf *c, struct buf *why)
             close_set(&s->v[--s->n]);
         return e;
     }
+    if (passed.handed)
+        drop_passed();
     size_t kept = 0;
     for (size_t i = 0; i < s->n; i++)
         if (s->v[i].seen)

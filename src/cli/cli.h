@@ -20,4 +20,8 @@ int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore
  * variable POSTRIDER_CONF, else /etc/postrider/postrider.conf. NULL: -c without a file. */
 const char *cli_config_file(int *argc, char **argv);
 
+/* Reads and judges the file; every error and warning goes to stderr. NULL: it is refused. */
+struct conf;
+struct conf *cli_load_config(const char *file);
+
 #endif

@@ -12,8 +12,7 @@ static int out_text(struct buf *b, int fd)
     return cli_write_all(fd, buf_str(b)) ? EX_IOERR : 0;
 }
 
-/* Reads and judges the file; every error and warning goes to stderr. */
-static struct conf *load(const char *file)
+struct conf *cli_load_config(const char *file)
 {
     struct conf_bundle bundle;
     struct conf_errors errors = {0};
@@ -37,7 +36,7 @@ static struct conf *load(const char *file)
 
 static int check(const char *file)
 {
-    struct conf *c = load(file);
+    struct conf *c = cli_load_config(file);
     if (!c)
         return 1;
     printf("%s: ok\n", file);
@@ -48,7 +47,7 @@ static int check(const char *file)
 static int print(const char *file)
 {
     AUTO_BUF text;
-    struct conf *c = load(file);
+    struct conf *c = cli_load_config(file);
     if (!c)
         return 1;
     buf_init(&text, text_max);
