@@ -212,6 +212,7 @@ void check(struct load *l)
     check_domains(l);
     default_postmaster(l);
     check_aliases(l);
+    check_proxies(l);
     check_routes(l);
     route_files(l);
 }

@@ -138,7 +138,8 @@ void check_routes(struct load *l)
             fail(&l->e, r->line, "%s: expected at least one server, found an empty list", where);
         r->hops = arena_array(&l->c->arena, r->via.n, sizeof *r->hops);
         for (size_t j = 0; r->hops && j < r->via.n; j++)
-            check_hop(l, r->line, where, r->via.v[j], 1u << CONF_TO_MX | 1u << CONF_TO_DISCARD, false, &r->hops[j]);
+            check_hop(l, r->line, where, r->via.v[j], 1u << CONF_TO_MX | 1u << CONF_TO_DISCARD, r->of_proxy,
+                      &r->hops[j]);
         for (size_t j = 0; j < r->from.n; j++)
             check_from(l, r, &r->from.v[j]);
         where_is(where, "route", r->title, "helo");

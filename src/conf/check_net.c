@@ -125,7 +125,7 @@ static bool reaches(const struct conf_listener *x, const struct ip *ip, uint16_t
            (ip_eq(&at.ip, ip) || (ip_class(&at.ip) == IP_UNSPECIFIED && ip_class(ip) == IP_LOOPBACK));
 }
 
-static const struct conf_listener *own(const struct conf *c, const struct url *u)
+const struct conf_listener *own_listener(const struct conf *c, const struct url *u)
 {
     struct ip ip;
     for (size_t i = 0; i < c->nlisteners && u->path.n == 0 && ip_parse(u->host, &ip); i++)
@@ -152,37 +152,12 @@ bool check_hop(struct load *l, int line, const char *where, str text, unsigned w
         fail(&l->e, line, "%s: expected %s, found %s%s%s", where, forms, shown(&l->e, text), *why ? ": " : "", why);
         return false;
     }
-    const struct conf_listener *x = own(l->c, &hop.url);
+    const struct conf_listener *x = own_listener(l->c, &hop.url);
     if (x)
         fail(&l->e, line, "%s: expected another server, found %s, which is our listener " STR_FMT, where,
              shown(&l->e, text), STR_ARG(x->title));
     *ret = hop;
     return true;
-}
-
-static void check_proxy(struct load *l, const struct conf_listener *x, const char *where)
-{
-    struct errs *e = &l->e;
-    if (!x->proxy.n) {
-        if (x->proxy_mode != CONF_PROXY_INSPECT)
-            warn(e, x->line, "%sproxy-mode has no meaning without proxy", where);
-        return;
-    }
-    if (x->submission)
-        fail(e, x->line, "%sexpected proxy or submission, found both", where);
-    if (x->protocol == CONF_LMTP)
-        fail(e, x->line, "%sexpected protocol \"smtp\" with proxy, found \"lmtp\"", where);
-    struct url u;
-    const char *why = "";
-    str text = arena_printf(&l->c->arena, "smtp://" STR_FMT, STR_ARG(x->proxy));
-    if (str_search(x->proxy, S("/")) != STR_NONE || !url_parse(text, &u, &why) || !u.port_given) {
-        fail(e, x->line, "%sproxy: expected \"host:port\" of the server behind, found %s", where, shown(e, x->proxy));
-        return;
-    }
-    const struct conf_listener *mine = own(l->c, &u);
-    if (mine)
-        fail(e, x->line, "%sproxy: expected another server, found %s, which is our listener " STR_FMT, where,
-             shown(e, x->proxy), STR_ARG(mine->title));
 }
 
 static void check_listener(struct load *l, struct conf_listener *x)
@@ -194,7 +169,6 @@ static void check_listener(struct load *l, struct conf_listener *x)
     buf_init_fixed(&b, key, sizeof key - 1);
     buf_printf(&b, "%shostname", where);
     check_name(l, x->line, key, false, l->c->hostname, &x->hostname);
-    check_proxy(l, x, where);
     if (x->submission && x->protocol == CONF_LMTP)
         fail(&l->e, x->line, "%sexpected protocol \"smtp\" with submission, found \"lmtp\"", where);
     if (x->submission && x->tls == CONF_TLS_OFF)

@@ -70,14 +70,29 @@ static const struct {
     {MX "listener \"a b\" { address = \"127.0.0.1:1\" }", LINE3 "error: listener: expected a title of letters, digits, "
                                                                 "\".\", \"-\", \"_\" (at most 32), found \"a b\"\n"},
     {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2\" submission = true protocol = \"lmtp\" }",
-     LINE3 "error: listener p: expected proxy or submission, found both\n" LINE3
-           "error: listener p: expected protocol \"smtp\" with proxy, found \"lmtp\"\n" LINE3
-           "error: listener p: expected protocol \"smtp\" with submission, found \"lmtp\"\n"},
+     LINE3 "error: listener p: expected protocol \"smtp\" with submission, found \"lmtp\"\n" LINE3
+           "error: listener p: expected proxy or submission, found both\n" LINE3
+           "error: listener p: expected protocol \"smtp\" with proxy, found \"lmtp\"\n"},
     {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2525\" }",
      LINE3 "error: listener p: proxy: expected another server, found \"127.0.0.1:2525\", which is our listener mx\n"},
-    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"host\" }",
-     LINE3 "error: listener p: proxy: expected \"host:port\" of the server behind, found \"host\"\n"},
-    {MX "listener p { address = \"127.0.0.1:1\" proxy-mode = \"blind\" }",
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"host\" }", LINE3
+     "error: listener p: proxy: expected \"host:port\" of the server behind, smtp://, smtps:// or lmtp://host:port "
+     "or lmtp:///path, found \"host\"\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2\" }", LINE3
+     "warning: listener p: proxy: the servers of \"p servers\" see all clients under this proxy's address: if they "
+     "let it relay, this is an open relay; take it out of their trusted networks, or set xclient or proxy-protocol "
+     "in an upstream section\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"lmtp:///run/x\" }", ""},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = \"in\" }\n"
+        "upstream in { via = {\"smtp://127.0.0.1:3\", \"lmtp://127.0.0.1:4\"} xclient = true }",
+     "t.conf:4: error: upstream in: via: expected servers that all speak SMTP or all LMTP, found both\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy = {\"in\", \"127.0.0.1:2\"} proxy-mode = \"pass\" }\n"
+        "upstream in { via = {\"smtp://127.0.0.1:3\", \"smtp://127.0.0.1:4\"} xclient = true }",
+     LINE3
+     "error: listener p: proxy: expected at most one upstream without domains, found p servers and in\n" LINE3
+     "error: listener p: proxy: expected one upstream with proxy-mode = \"pass\", because the greeting is its own, "
+     "found 2\n"},
+    {MX "listener p { address = \"127.0.0.1:1\" proxy-mode = \"pass\" }",
      LINE3 "warning: listener p: proxy-mode has no meaning without proxy\n"},
     {MX "listener s { address = \"127.0.0.1:1\" submission = true tls = \"none\" }", LINE3
      "warning: listener s: submission without TLS: nobody can log in, because passwords are not taken in clear\n"},

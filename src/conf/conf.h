@@ -41,7 +41,10 @@ enum conf_tls_out { CONF_TLS_MAY, CONF_TLS_NONE, CONF_TLS_REQUIRE, CONF_TLS_VERI
 enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_protocol { CONF_SMTP, CONF_LMTP };
-enum conf_proxy_mode { CONF_PROXY_INSPECT, CONF_PROXY_BLIND };
+enum conf_proxy_mode { CONF_PROXY_INSPECT, CONF_PROXY_PASS, CONF_PROXY_STORE };
+enum conf_split { CONF_SPLIT_DEFER, CONF_SPLIT_STORE };
+enum conf_balance { CONF_BALANCE_FAILOVER, CONF_BALANCE_LEAST, CONF_BALANCE_HASH };
+enum conf_proxy_header { CONF_PROXY_NONE, CONF_PROXY_V1, CONF_PROXY_V2 };
 enum conf_log_level { CONF_LOG_INFO, CONF_LOG_DEBUG, CONF_LOG_NOTICE, CONF_LOG_WARNING, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
@@ -65,6 +68,8 @@ struct conf_listener {
     int line;
 #define KEY_listener CONF_FIELD
 #include "conf/keys.def"
+    const struct conf_upstream **upstreams; /* of `proxy`; the first is that of servers named in place, if any */
+    size_t nupstreams;
 };
 
 /* Where mail goes: `deliver` and the entries of `via`, understood. */
@@ -100,6 +105,18 @@ struct conf_route {
     struct conf_hop *hops; /* of `via`, as many */
     str password;          /* contents of password_file, first line */
     str ca_pem;            /* contents of ca_file */
+    bool of_proxy;         /* made for mail that a proxy listener stores */
+};
+
+struct conf_upstream {
+    str title; /* for servers that a listener names itself: "LISTENER servers" */
+    int line;
+#define KEY_upstream CONF_FIELD
+#include "conf/keys.def"
+    struct conf_hop *hops;                 /* of `via`, as many */
+    str ca_pem;                            /* contents of ca_file */
+    bool lmtp;                             /* its servers speak LMTP */
+    const struct conf_listener *inline_of; /* NULL: a section */
 };
 
 struct conf {
@@ -109,7 +126,8 @@ struct conf {
     struct conf_domain *domains;
     struct conf_alias *aliases; /* of sections and of aliases_file */
     struct conf_route *routes;
-    size_t nlisteners, ndomains, naliases, nroutes;
+    struct conf_upstream *upstreams;
+    size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */
     str resolv_conf, hosts;   /* texts of the system's files; set by the owner */

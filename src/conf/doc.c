@@ -8,6 +8,7 @@ union any { /* room for the struct of each section */
     struct conf_domain domain;
     struct conf_alias alias;
     struct conf_route route;
+    struct conf_upstream upstream;
 };
 
 /* The defaults of all sections, to be printed. */
@@ -64,7 +65,7 @@ static void sample_keys(struct buf *out, enum section s, const char *group, cons
     arena_free(&p.mem);
 }
 
-static const char *const titles[] = {NULL, "mx", "example.org", "\"info@example.org\"", "\"*\""};
+static const char *const titles[] = {NULL, "mx", "example.org", "\"info@example.org\"", "\"*\"", "inner"};
 
 void conf_sample(struct buf *out)
 {
@@ -222,7 +223,11 @@ void conf_print(struct buf *out, const struct conf *c)
         if (!c->aliases[i].from_file)
             print_section(out, c, SEC_alias, c->aliases[i].title, &c->aliases[i]);
     for (size_t i = 0; i < c->nroutes; i++)
-        print_section(out, c, SEC_route, c->routes[i].title, &c->routes[i]);
+        if (!c->routes[i].of_proxy)
+            print_section(out, c, SEC_route, c->routes[i].title, &c->routes[i]);
+    for (size_t i = 0; i < c->nupstreams; i++)
+        if (!c->upstreams[i].inline_of)
+            print_section(out, c, SEC_upstream, c->upstreams[i].title, &c->upstreams[i]);
 }
 
 /* ---- what a reload cannot change ---- */

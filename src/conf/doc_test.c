@@ -113,7 +113,7 @@ static void words(void **state)
         {"protocol", "\"smtp\"", CONF_SMTP},
         {"protocol", "\"lmtp\"", CONF_LMTP},
         {"proxy_mode", "\"inspect\"", CONF_PROXY_INSPECT},
-        {"proxy_mode", "\"blind\"", CONF_PROXY_BLIND},
+        {"proxy_mode", "\"pass\"", CONF_PROXY_PASS},
     };
     union any *base = calloc(1, sizeof *base);
     assert_non_null(base);

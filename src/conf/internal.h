@@ -6,7 +6,7 @@
 
 /* ---- the table (table.c) ---- */
 
-enum section { SEC_global, SEC_listener, SEC_domain, SEC_alias, SEC_route, SEC_COUNT };
+enum section { SEC_global, SEC_listener, SEC_domain, SEC_alias, SEC_route, SEC_upstream, SEC_COUNT };
 enum type {
     TYPE_STR,
     TYPE_BOOL,
@@ -41,6 +41,7 @@ enum key_count {
 #define KEY_domain(name, ...) KEY_AT_domain_##name,
 #define KEY_alias(name, ...) KEY_AT_alias_##name,
 #define KEY_route(name, ...) KEY_AT_route_##name,
+#define KEY_upstream(name, ...) KEY_AT_upstream_##name,
 #include "conf/keys.def"
     KEY_COUNT
 };
@@ -147,6 +148,7 @@ void check_listeners(struct load *l);
 void check_domains(struct load *l);
 void check_aliases(struct load *l);
 void check_routes(struct load *l);
+void check_proxies(struct load *l);    /* upstreams, listeners that use them, routes of stored mail */
 bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */
 void check_loops(struct load *l);      /* by the index */
 void conf_index_free(struct conf_index *x);
@@ -157,6 +159,8 @@ void check_name(struct load *l, int line, const char *key, bool literal, str def
 /* One of `own` ("mx", "discard", "maildir" as bits of 1 << conf_how) or a server's URL. */
 bool check_hop(struct load *l, int line, const char *where, str text, unsigned own, bool lmtp, struct conf_hop *ret);
 
+/* The listener of ours that a connection to this server would reach, or NULL. */
+const struct conf_listener *own_listener(const struct conf *c, const struct url *u);
 /* Brings an address to the form used in tables (domain in A-labels, lower case). False and *ret_why set when it is
  * none. *ret_local (may be NULL) is without quotes. */
 bool address_of(struct load *l, str text, str *ret, str *ret_local, str *ret_domain, const char **ret_why);
