@@ -57,6 +57,15 @@ void folders_sign(const struct folders *f, bool ready)
         (void)!pwrite(f->lock, text, (size_t)n, 0); /* only `postrider upgrade` reads it */
 }
 
+/* The directory's files: a command may have made them as root, before the first start. */
+static void give_files(int at, uid_t uid, gid_t gid)
+{
+    static const char *const names[] = {"directory.db", "directory.db-journal", "secrets.db", "secrets.db-journal"};
+    for (size_t i = 0; i < 4 && geteuid() == 0; i++)
+        if (fchownat(at, names[i], uid, gid, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+            rt_log(EV_bug, log_c(names[i]), log_c(strerror(errno)));
+}
+
 err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why)
 {
     *f = (struct folders){-1, -1, -1, -1, -1};
@@ -81,6 +90,7 @@ err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, 
     folders_sign(f, false);
     if (geteuid() == 0 && fchown(f->data, uid, gid))
         return fail(why, c->data_dir, "cannot give the data folder to the server's user");
+    give_files(f->data, uid, gid);
     f->spool = sub_folder(f->data, "spool", uid, gid);
     f->mail = sub_folder(f->data, "mail", uid, gid);
     f->history = sub_folder(f->data, "history", uid, gid);

@@ -163,6 +163,17 @@ static int follow_parent(int channel)
     }
 }
 
+static err open_secrets(int data)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    err e = priv_secrets_open(data, &why);
+    if (e)
+        rt_log(EV_directory_failed, log_c("secrets"), log_str(buf_str(&why)));
+    return e;
+}
+
 int keeper_run(const struct child_start *k)
 {
     prctl(PR_SET_NAME, "postrider-keep");
@@ -173,6 +184,8 @@ int keeper_run(const struct child_start *k)
     if (!e)
         e = drop_privileges(k->uid, k->gid);
     prctl(PR_SET_DUMPABLE, 0); /* nobody of this user may look into its memory, and it leaves none behind */
+    if (!e)
+        e = open_secrets(k->folders.data);
     if (!e)
         e = priv_serve(k->links, k->sockets->nloops);
     if (!e)

@@ -4,6 +4,7 @@
  */
 #include "app/app.h"
 #include "app/wiring.h"
+#include "directory/directory.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -194,11 +195,24 @@ static void open_history(const struct child_start *w)
         rt_log(EV_history_failed, log_c("open"), log_err(e));
 }
 
+static err open_directory(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    err e = directory_open(w->folders.data, &why);
+    if (e)
+        rt_log(EV_directory_failed, log_c("open"), log_str(buf_str(&why)));
+    return e;
+}
+
 static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
     open_history(w);
-    err e = queue_new(&world.queue, world_queue_ops());
+    err e = open_directory(w);
+    if (!e)
+        e = queue_new(&world.queue, world_queue_ops());
     if (e)
         return e;
     struct spool_config sc = {
@@ -248,6 +262,7 @@ int worker_run(const struct child_start *w)
     queue_stop(world.queue);
     spool_close(&world.spool);
     history_close(&world.history);
+    directory_close();
     rt_log(EV_stop, log_c("drained"));
     rt_log_flush();
     return e ? 1 : 0;

@@ -41,6 +41,7 @@ void control_close(struct control *c);
 /* Sends the words and copies the answer to stdout and stderr; the exit status. */
 int control_run(const char *conf_file, int argc, char **argv, const str *more, size_t nmore);
 
+int cli_accounts(int argc, char **argv);
 int cli_config_command(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_import(int argc, char **argv);

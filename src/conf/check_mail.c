@@ -16,7 +16,7 @@ static void where_is(char *out, const char *section, str title, const char *key)
 /* ---- domains ---- */
 
 /* Mailboxes become names of folders, so what a file system or a person could take amiss is refused. */
-static const char *mailbox_fault(str s)
+const char *conf_mailbox_fault(str s)
 {
     if (s.n == 0 || s.n > ADDR_LOCAL_MAX)
         return "1 to 64 octets";
@@ -33,7 +33,7 @@ static const char *mailbox_fault(str s)
 static void check_mailboxes(struct load *l, const struct conf_domain *d)
 {
     for (size_t i = 0; i < d->mailboxes.n; i++) {
-        const char *want = mailbox_fault(d->mailboxes.v[i]);
+        const char *want = conf_mailbox_fault(d->mailboxes.v[i]);
         if (want)
             fail(&l->e, d->line, "domain " STR_FMT ": mailboxes: expected %s, found %s", STR_ARG(d->title), want,
                  shown(&l->e, d->mailboxes.v[i]));

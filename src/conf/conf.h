@@ -223,6 +223,8 @@ const struct conf_domain *conf_domain(const struct conf *c, str domain);
  * mailboxes take every local part; that is for the caller to see (mailboxes.n == 0). */
 bool conf_mailbox(const struct conf_domain *d, str local, str *ret_name);
 bool conf_has_mailbox(const struct conf_domain *d, str local);
+/* What a mailbox may be called, since its name becomes a folder's: NULL, or what was expected. */
+const char *conf_mailbox_fault(str name);
 /* Local part without quotes, without regard to ASCII case. Sub-addresses are the caller's business. */
 const struct conf_alias *conf_alias(const struct conf *c, str local, str domain);
 /* The route for a recipient's domain and a sender ("" null): exact domain, then longest ".suffix", then "*"; among

@@ -17,6 +17,7 @@ enum ctl_opt {                 /* what a command takes */
                OPT_HEAD = 32,
                OPT_MESSAGE = 64,
                OPT_TAKE = 128, /* of export-one */
+               OPT_RAW = 256,  /* alone: all words go to the command as they came, its name too */
 };
 
 struct ctl_args {
@@ -108,6 +109,7 @@ int ctl_import_one(struct ctl_session *s) YIELDS;
 int ctl_new_id(struct ctl_session *s) YIELDS;
 int ctl_has(struct ctl_session *s) YIELDS;
 int ctl_why(struct ctl_session *s) YIELDS;
+int ctl_directory(struct ctl_session *s) YIELDS;
 
 /* One HTTP request for metrics on `c`. */
 void ctl_metrics_session(const struct ctl *rooms, struct conn *c) YIELDS;

@@ -36,6 +36,10 @@ static const struct command {
 } commands[] = {
     {{S_INIT("status"), {0}}, 0, 0, 0, true, ctl_status},
     {{S_INIT("why"), {0}}, 1, 1, OPT_LIMIT, true, ctl_why},
+    {{S_INIT("domain"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
+    {{S_INIT("user"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
+    {{S_INIT("alias"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
+    {{S_INIT("credential"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
     {{S_INIT("queue"), S_INIT("list")}, 0, 0, OPT_FILTER | OPT_ALL | OPT_LIMIT | OPT_IDS, true, ctl_list},
     {{S_INIT("queue"), S_INIT("show")}, 1, 1, OPT_HEAD | OPT_MESSAGE, true, ctl_show},
     {{S_INIT("queue"), S_INIT("flush")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_flush},
@@ -95,7 +99,8 @@ static void log_request(struct ctl_session *s, const struct ctl_request *r)
     for (size_t i = 0; i < r->n && !b.e; i++) {
         if (i)
             buf_add_char(&b, ' ');
-        buf_add(&b, str_sub(r->v[i], 0, 100));
+        bool secret = i && (str_eq(r->v[i - 1], S("--secret")) || str_eq(r->v[i - 1], S("--text")));
+        buf_add(&b, secret || str_istarts(r->v[i], S("--password")) ? S("...") : str_sub(r->v[i], 0, 100));
     }
     rt_log(EV_control, log_num((int64_t)s->uid), log_str(buf_str(&b)));
 }
@@ -115,7 +120,9 @@ static int run(struct ctl_session *s, const struct ctl_request *all)
     if (!c)
         return ctl_fail(s, EXIT_USAGE, "postrider: the server does not know this command; see postrider help");
     buf_init(&why, 2048);
-    if (!ctl_args_parse(&s->arena, r.v + words, r.n - words, c->opts, &s->args, &why))
+    if (c->opts == OPT_RAW)
+        s->args = (struct ctl_args){.word = r.v, .nword = r.n};
+    else if (!ctl_args_parse(&s->arena, r.v + words, r.n - words, c->opts, &s->args, &why))
         return ctl_fail(s, EXIT_USAGE, "postrider: " STR_FMT, STR_ARG(buf_str(&why)));
     if (s->args.nword < c->least || s->args.nword > c->most)
         return ctl_fail(s, EXIT_USAGE, "postrider: expected %zu word%s behind \"" STR_FMT "%s" STR_FMT "\", found %zu",

@@ -4,6 +4,7 @@
  * in steps and in recipients; each address once.
  */
 #include "intake/internal.h"
+#include "directory/directory.h"
 #include "intake/srs.h"
 #include "base/text.h"
 
@@ -200,7 +201,7 @@ static err archive_add(struct tx *t, const struct conf_domain *d)
 static bool on_path(const struct step *at, const struct conf_alias *alias)
 {
     for (; at; at = at->up)
-        if (at->alias == alias)
+        if (at->alias && str_ieq(at->alias->title, alias->title))
             return true;
     return false;
 }
@@ -210,9 +211,10 @@ static err walk_alias(struct walk *k, const struct step *at, const struct conf_a
     err result = E_LOOP;
     for (size_t i = 0; i < alias->to.n; i++) {
         err e = walk_text(k, at, alias->to.v[i], alias->title);
-        if (e == OK || (e == E_NOT_FOUND && result == E_LOOP))
+        bool none = e == E_NOT_FOUND || e == E_SWITCHED_OFF; /* a target that is no more: the others count */
+        if (e == OK || (none && result == E_LOOP))
             result = e;
-        else if (e != E_LOOP && e != E_NOT_FOUND)
+        else if (e != E_LOOP && !none)
             return e;
     }
     return result;
@@ -224,19 +226,27 @@ static err walk_mailbox(struct walk *k, const struct addr *a, str list)
     return text.p ? rcpt_add(k->t, text, true, list, S(""), &k->want) : E_NOMEM;
 }
 
+static bool has_mailbox(const struct conf_domain *d, str local)
+{
+    char name[ADDR_LOCAL_MAX + 1];
+    return directory_mailbox(d, local, name, sizeof name);
+}
+
 static err walk_local(struct walk *k, const struct step *up, const struct conf_domain *d, const struct addr *a,
                       const struct local_target *l, str list)
 {
     struct step here = {up, l->alias, d, up ? up->depth + 1 : 1};
     if (here.depth > EXPAND_DEPTH)
         return E_LOOP;
+    if (l->kind == LOCAL_UNKNOWN || l->kind == LOCAL_CLOSED || l->kind == LOCAL_TROUBLE)
+        return l->kind == LOCAL_UNKNOWN ? E_NOT_FOUND : l->kind == LOCAL_CLOSED ? E_SWITCHED_OFF : E_NOMEM;
     err e = d->archive.n && !k->want.archive ? archive_add(k->t, d) : OK;
     if (e)
         return e;
     if (l->kind == LOCAL_MAILBOX)
         return walk_mailbox(k, a, list);
     if (l->kind == LOCAL_ALIAS && on_path(up, l->alias)) /* an alias that names itself means its mailbox */
-        return conf_has_mailbox(d, a->local) ? walk_mailbox(k, a, list) : E_LOOP;
+        return has_mailbox(d, a->local) ? walk_mailbox(k, a, list) : E_LOOP;
     if (!k->want.orcpt.n && !k->want.archive && l->kind != LOCAL_SRS) {
         str given = print_address(k->t, a);
         k->want.orcpt = given.p ? orcpt_make(&k->t->arena, given) : S("");
@@ -270,7 +280,7 @@ static err walk_text(struct walk *k, const struct step *at, str address, str lis
     if (d) {
         struct local_target l;
         local_find(t, d, &a, false, &l);
-        return l.kind == LOCAL_UNKNOWN ? E_NOT_FOUND : walk_local(k, at, d, &a, &l, list);
+        return walk_local(k, at, d, &a, &l, list);
     }
     str sender = at && at->domain ? forward_sender(t, at->domain) : S("");
     return rcpt_add(t, address, false, list, sender, &k->want);

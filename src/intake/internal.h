@@ -21,7 +21,9 @@ enum local_kind {
     LOCAL_MAILBOX, /* deliver to the address as it is */
     LOCAL_ALIAS,   /* *ret_alias */
     LOCAL_OTHER,   /* catch-all: conf_domain.catch_all instead */
-    LOCAL_SRS      /* a sender that we rewrote: *ret_back */
+    LOCAL_SRS,     /* a sender that we rewrote: *ret_back */
+    LOCAL_CLOSED,  /* it is there, but switched off */
+    LOCAL_TROUBLE  /* no memory to find out */
 };
 struct local_target {
     enum local_kind kind;

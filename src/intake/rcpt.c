@@ -3,6 +3,7 @@
  * mail leave for a domain that is not ours, whatever the local part looks like.
  */
 #include "intake/internal.h"
+#include "directory/directory.h"
 #include "intake/srs.h"
 #include "base/text.h"
 #include "wire/idn.h"
@@ -16,13 +17,13 @@ const struct conf_domain *domain_find(struct tx *t, const struct addr *a, bool *
     str d = a->domain;
     if (!text_ascii(d)) {
         *ret_bad = idn_to_ascii(d, &t->arena, &d) != OK;
-        return *ret_bad ? NULL : conf_domain(t->conf, d);
+        return *ret_bad ? NULL : directory_domain(t->conf, d);
     }
     if (d.n > sizeof lower)
         return NULL;
     for (size_t i = 0; i < d.n; i++)
         lower[i] = ascii_lower(d.p[i]);
-    return conf_domain(t->conf, str_mem(lower, d.n));
+    return directory_domain(t->conf, str_mem(lower, d.n));
 }
 
 static bool is_postmaster(str local) { return str_ieq(local, S("postmaster")); }
@@ -38,11 +39,18 @@ static bool takes_all(const struct conf_domain *d) { return !d->mailboxes.n && d
 /* An alias, a mailbox, or postmaster; by the name alone. */
 static bool find_name(struct tx *t, const struct conf_domain *d, str local, struct local_target *ret)
 {
-    ret->alias = conf_alias(t->conf, local, d->title);
-    if (ret->alias)
+    struct account a;
+    err e = directory_alias(t->conf, &t->arena, local, d->title, &ret->alias);
+    if (e == OK)
         ret->kind = LOCAL_ALIAS;
+    else if (e != E_NOT_FOUND)
+        ret->kind = LOCAL_TROUBLE;
     else if (conf_has_mailbox(d, local) || is_postmaster(local))
         ret->kind = LOCAL_MAILBOX;
+    else if ((e = directory_account(&t->arena, local, d->title, &a)) == OK)
+        ret->kind = a.enabled ? LOCAL_MAILBOX : LOCAL_CLOSED;
+    else if (e != E_NOT_FOUND)
+        ret->kind = LOCAL_TROUBLE;
     return ret->kind != LOCAL_UNKNOWN;
 }
 
@@ -62,6 +70,10 @@ void local_find(struct tx *t, const struct conf_domain *d, const struct addr *a,
 {
     *ret = (struct local_target){LOCAL_UNKNOWN};
     str base, detail;
+    if (!directory_domain_enabled(d)) {
+        ret->kind = LOCAL_CLOSED;
+        return;
+    }
     if (find_name(t, d, a->local, ret) || find_srs(t, a, ret))
         return;
     if (d->subaddress && addr_detail(a->local, t->conf->subaddress, &base, &detail) && find_name(t, d, base, ret))
@@ -125,6 +137,8 @@ static bool settle(struct tx *t, struct reply *r, err e, str text)
         return true;
     case E_NOT_FOUND:
         return unknown(t, r);
+    case E_SWITCHED_OFF:
+        return refuse(t, r, 550, "5.2.1", "This mailbox is switched off");
     case E_LOOP:
         return refuse(t, r, 550, "5.4.6", "Address expands to a loop or to too many recipients");
     case E_SYNTAX:
@@ -141,7 +155,7 @@ static err take_ours(struct tx *t, const struct conf_domain *d, const struct add
 {
     struct local_target l;
     local_find(t, d, a, !t->source->may_relay, &l);
-    return l.kind == LOCAL_UNKNOWN ? E_NOT_FOUND : expand_local(t, d, a, &l, w);
+    return expand_local(t, d, a, &l, w);
 }
 
 static err take_relayed(struct tx *t, str text, const struct want *w)

@@ -1,6 +1,8 @@
 /* What the files of priv share: the table of questions, its handlers, and the form of a message. */
 #ifndef PRIV_INTERNAL_H
 #define PRIV_INTERNAL_H
+#include "base/arena.h"
+#include "base/cleanup.h"
 #include "priv/priv.h"
 
 /* Answers `in` by adding to `out`, which holds at most what its row says. Runs on a thread of the keeper, several at
@@ -40,5 +42,39 @@ bool priv_key_id(const struct evp_pkey_st *key, unsigned char ret[PRIV_KEY_ID]);
 /* What a TLS signature is made of (RFC 8446 4.2.3): question of tls_sign is the id, this octet, the length of the
  * digest's name, the name, and the digest (of Ed25519: the text). */
 enum priv_scheme { PRIV_RSA_PKCS1, PRIV_RSA_PSS, PRIV_ECDSA, PRIV_EDDSA };
+
+/* ---- hash.c: stored forms ---- */
+
+#define SCRAM_PREFIX "SCRAM-SHA-256$"
+enum { SCRAM_KEY = 32, SCRAM_SALT = 16, SCRAM_SALT_MAX = 64, SCRAM_ROUNDS = 15000, SCRAM_ROUNDS_MAX = 10000000 };
+struct scram {
+    uint32_t rounds;
+    unsigned char salt[SCRAM_SALT_MAX], stored[SCRAM_KEY], server[SCRAM_KEY];
+    size_t nsalt;
+};
+bool scram_parse(str text, struct scram *ret);
+
+/* As both sides prepare it (RFC 4013); what cannot be prepared stays as it is. NUL-ended, to be wiped and freed. */
+char *password_prepare(str password);
+/* Both stored forms of a password; yescrypt. E_NOMEM, E_SYNTAX, E_LIMIT. */
+err password_make(str password, char hash[PRIV_HASH_MAX], char scram[PRIV_HASH_MAX]);
+/* Some 50 ms. A hash of none costs as much as one that does not fit. */
+bool password_fits(str hash, str password);
+bool password_hash_valid(str hash);
+
+/* ---- secrets.c: the file of passwords ---- */
+
+/* Lower case, the domain in A-labels. False: not a name. */
+bool name_fold(str name, char ret[PRIV_ACCOUNT_MAX + 1]);
+/* "user", "user@domain" or "user@domain/title", completed and folded. False: no name. */
+bool name_take(str name, str domain, char account[PRIV_ACCOUNT_MAX + 1], char title[PRIV_TITLE_MAX + 1]);
+
+/* The passwords of an account (folded) that are switched on, its own first. E_NOT_FOUND; anything else: the source of
+ * passwords does not answer. */
+struct secret_list {
+    struct priv_secret *v;
+    size_t n;
+};
+err secrets_find(struct arena *a, const char *account, struct secret_list *ret);
 
 #endif

@@ -79,6 +79,77 @@ struct priv_secrets {
 err priv_setup(const struct priv_secrets *s);
 void priv_end(void); /* wipes them */
 
+/* ---- passwords of accounts: asked from fibers, or in process ----------------------------------------------- */
+
+enum {
+    PRIV_ACCOUNT_MAX = 400,   /* octets of "local@domain" */
+    PRIV_TITLE_MAX = 64,      /* of the title of a credential */
+    PRIV_PASSWORD_MAX = 500,  /* of a password; crypt(3) takes 511 */
+    PRIV_HASH_MAX = 384,      /* of its stored form */
+    PRIV_CREDENTIALS_MAX = 16 /* of one account */
+};
+
+/* One password of an account as it is kept: a hash for crypt(3) and a SCRAM-SHA-256 verifier
+ * ("SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY", base64); either may be empty. The title is empty for the
+ * account's own password, else it names a credential of one application or device. */
+struct priv_secret {
+    str account, title, hash, scram;
+    bool disabled;
+};
+
+/* In the keeper, and in a process that has none: opens (makes) secrets.db in the data folder. *why in words. */
+err priv_secrets_open(int data_dir, struct buf *why) BLOCKS;
+void priv_secrets_close(void) BLOCKS;
+
+/* Names are compared without regard to ASCII case. */
+/* Hashes a password and keeps it in place of the one before. E_LIMIT: longer than a password may be; E_SYNTAX: a NUL
+ * in it, or none at all; E_QUEUE_FULL: the account has too many. */
+err priv_secret_set(str account, str title, str password) YIELDS;
+err priv_secret_put(const struct priv_secret *s) YIELDS;        /* E_SYNTAX: not stored forms */
+err priv_secret_enable(str account, str title, bool on) YIELDS; /* E_NOT_FOUND */
+/* NULL for all titles. E_NOT_FOUND: there was none. */
+err priv_secret_remove(str account, const str *title) YIELDS;
+/* Those of one account (or of all: ""), sorted by account, then title. Only for an operator; in `a`. */
+struct arena;
+err priv_secret_list(struct arena *a, str account, struct priv_secret **ret, size_t *ret_n) YIELDS;
+
+/* ---- SASL (RFC 4422), the server's side ----------------------------------------------------------------------- */
+
+enum priv_mech {
+    PRIV_PLAIN,      /* RFC 4616 */
+    PRIV_LOGIN,      /* as everybody does it */
+    PRIV_SCRAM,      /* SCRAM-SHA-256 (RFC 5802, 7677) */
+    PRIV_SCRAM_PLUS, /* ... bound to the TLS connection (RFC 9266) */
+    PRIV_MECH_COUNT
+};
+const char *priv_mech_name(enum priv_mech m);
+bool priv_mech_find(str name, enum priv_mech *ret); /* without regard to ASCII case */
+
+enum priv_result {
+    PRIV_MORE,  /* send the challenge, bring the answer */
+    PRIV_DONE,  /* proven: sasl->account; `out` may hold a last word that the client wants first */
+    PRIV_WRONG, /* the proof is wrong, or there is no such account: nobody is told which */
+    PRIV_BAD,   /* not a message of this mechanism */
+    PRIV_DOWN   /* a source of passwords does not answer, or there is no memory: later */
+};
+struct priv_sasl {
+    enum priv_mech mech;
+    bool bound;                /* `binding` is known: TLS is there */
+    unsigned char binding[32]; /* tls-exporter */
+    str domain;                /* completes a bare user name; at most 255 octets */
+    int round;
+    uint64_t id;                        /* of the exchange in the keeper; 0: none */
+    char account[PRIV_ACCOUNT_MAX + 1]; /* who it claims to be, as soon as that is known; lower case */
+    char title[PRIV_TITLE_MAX + 1];     /* the credential named, in the end that which fitted; "": the own password */
+};
+/* True when the next step verifies a password, which costs some 50 ms of a processor: see to it that one client does
+ * not keep all of them busy. */
+bool priv_sasl_is_costly(const struct priv_sasl *s);
+/* The first step has p == NULL when the client gave no initial response. *out: the next challenge. After anything but
+ * PRIV_MORE only priv_sasl_end may follow. */
+enum priv_result priv_sasl_step(struct priv_sasl *s, str in, struct buf *out) YIELDS;
+void priv_sasl_end(struct priv_sasl *s) YIELDS; /* any time, any number of times */
+
 /* ---- the two ends --------------------------------------------------------------------------------------- */
 
 /* Socket pairs by loop and class, made before both processes are forked and kept by their parent, so that a new keeper

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "directory/directory.h"
 #include "send/internal.h"
 #include "send/maildir.h"
 #include "wire/addr.h"
@@ -129,14 +130,14 @@ static err copy_message(struct drop *d, struct spool_reader *r, struct mime *m)
 
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
-/* The mailbox as the configuration spells it; false: there is none. */
-static bool mailbox_of(const struct mill *m, str local, str *ret)
+/* The mailbox as the configuration or the directory spells it; false: there is none. */
+static bool mailbox_of(const struct mill *m, str local, char *ret, size_t size)
 {
     str base, detail;
-    if (conf_mailbox(m->domain, local, ret))
+    if (directory_mailbox(m->domain, local, ret, size))
         return true;
     return m->domain->subaddress && addr_detail(local, m->conf->subaddress, &base, &detail) &&
-           conf_mailbox(m->domain, base, ret);
+           directory_mailbox(m->domain, base, ret, size);
 }
 
 /* The box of that name in this batch; E_LIMIT, E_NOMEM. */
@@ -173,11 +174,12 @@ static err find_box(struct mill *m, const struct ticket *t, struct box **ret)
 {
     AUTO_ARENA a = {0};
     struct addr to;
-    str name;
+    char name[ADDR_LOCAL_MAX + 1];
     arena_init(&a, 512, 4096);
-    if (addr_parse(t->to[0].address, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &a, &to) || !mailbox_of(m, to.local, &name))
+    if (addr_parse(t->to[0].address, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &a, &to) ||
+        !mailbox_of(m, to.local, name, sizeof name))
         return E_NOT_FOUND;
-    *ret = box_of(m, name);
+    *ret = box_of(m, str_c(name));
     return *ret ? OK : E_UNKNOWN;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "directory/directory.h"
 #include "send/internal.h"
 #include "wire/idn.h"
 
@@ -53,7 +54,7 @@ static void by_domain(const struct conf *c, const struct conf_domain *d, struct 
 void route_find(const struct conf *c, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret)
 {
     str domain = domain_of(address, mem);
-    const struct conf_domain *d = conf_domain(c, domain);
+    const struct conf_domain *d = directory_domain(c, domain);
     const struct conf_route *v = d ? NULL : conf_route(c, domain, sender);
     *ret = (struct route){.way = WAY_MX, .domain = domain, .tls = (enum tls_level)c->send_tls};
     if (d)
@@ -134,7 +135,7 @@ void route_of_key(const struct conf *c, str key, struct route *ret)
     } else if (str_eq(word, S("route"))) {
         of_section(c, key, ret);
     } else if (key.p) {
-        const struct conf_domain *d = conf_domain(c, key);
+        const struct conf_domain *d = directory_domain(c, key);
         enum way want = str_eq(word, S("maildir")) ? WAY_MAILDIR : str_eq(word, S("backup")) ? WAY_BACKUP : WAY_FIXED;
         if (!d)
             return;
