@@ -159,15 +159,23 @@ struct draft {
     bool unread; /* a failure that no sender is told of: a double bounce */
 };
 
+/* What a server on its way found too large may lie between the sender and us, too. */
+static bool too_large(const struct dsn_rcpt *to)
+{
+    return to->action == DSN_FAILED && (str_eq(to->status, S("5.3.4")) || str_eq(to->status, S("5.2.3")));
+}
+
 /* The original's header block, or all of it when RET asks for that and it is small enough. */
 static err read_content(struct draft *d, enum dsn_content *ret, struct buf *out)
 {
     uint64_t size = d->env->head_size + d->env->body_size, most = (uint64_t)d->conf->queue_return_body;
-    bool failed = false;
-    for (size_t i = 0; i < d->n; i++)
+    bool failed = false, large = false;
+    for (size_t i = 0; i < d->n; i++) {
         failed = failed || d->rcpts[i].action == DSN_FAILED;
+        large = large || too_large(&d->rcpts[i]);
+    }
     bool text = !(d->env->flags & (ENV_BARE_EOL | ENV_NUL | ENV_LONG_LINE));
-    bool full = failed && d->env->ret != RET_HDRS && size <= most && text;
+    bool full = failed && !large && d->env->ret != RET_HDRS && size <= most && text;
     *ret = full ? DSN_CONTENT_FULL : DSN_CONTENT_HEADERS;
     uint64_t left = full ? size : d->env->head_size;
     while (left) {

@@ -1,0 +1,185 @@
+/* What was promised, and what arrived: from the clients' side, the servers' side, the mailboxes and the log. */
+#include "world.h"
+
+#include <stdio.h>
+
+struct arrival *arrivals OWN;
+size_t narrivals OWN;
+static size_t arrivals_cap OWN;
+struct mail **mails OWN;
+size_t nmails OWN;
+
+struct mail *ledger_mail(const char *from)
+{
+    mails = own_grow(mails, (nmails + 1) * sizeof *mails);
+    struct mail *m = mails[nmails] = own_alloc(sizeof *m);
+    m->token = (int)nmails++;
+    snprintf(m->from, sizeof m->from, "%s", from);
+    return m;
+}
+struct mail *ledger_find(int token) { return token >= 0 && (size_t)token < nmails ? mails[token] : NULL; }
+
+struct fate_of *ledger_rcpt(struct mail *m, str address)
+{
+    for (int i = 0; m && i < m->nto; i++)
+        if (str_ieq(str_c(m->to[i].address), address))
+            return &m->to[i];
+    return NULL;
+}
+
+struct log_end *log_ends OWN;
+size_t nlog_ends OWN;
+static size_t log_ends_cap OWN;
+
+/* ---- reading a message --------------------------------------------------------------------------------------------
+ */
+
+static int token_of(str text)
+{
+    size_t at = str_search(text, S("X-Token: "));
+    int n = 0;
+    if (at == STR_NONE)
+        return -1;
+    for (at += 9; at < text.n && ascii_digit(text.p[at]); at++)
+        n = n * 10 + text.p[at] - '0';
+    return n;
+}
+
+static bool is_report(str text) { return str_search(str_sub(text, 0, 4000), S("multipart/report")) != STR_NONE; }
+
+/* Received fields in the header, newest first: "by HOST ... id ID". */
+static void read_hops(struct arrival *a, str text)
+{
+    size_t end = str_search(text, S("\n\r\n"));
+    size_t end2 = str_search(text, S("\n\n"));
+    str head = str_sub(text, 0, end < end2 ? end : end2);
+    while (a->hops < 4) {
+        size_t by = str_search(head, S(" by n"));
+        if (by == STR_NONE)
+            break;
+        head = str_skip(head, by + 5);
+        size_t id = str_search(head, S(" id "));
+        if (!head.n || id == STR_NONE)
+            break;
+        a->hop[a->hops].node = head.p[0] - '0';
+        if (!rt_id_parse(str_sub(head, id + 4, id + 17), &a->hop[a->hops].id))
+            break;
+        a->hops++;
+        head = str_skip(head, id);
+    }
+}
+
+/* A report: what it says about each recipient. */
+static void read_report(struct mail *m, str text)
+{
+    for (;;) {
+        size_t at = str_search(text, S("Final-Recipient:"));
+        if (at == STR_NONE)
+            return;
+        text = str_skip(text, at);
+        size_t from = str_find(text, ';'), eol = str_find(text, '\n'), action = str_search(text, S("Action: "));
+        if (from == STR_NONE || eol == STR_NONE || from > eol || action == STR_NONE)
+            return;
+        str address = str_trim(str_sub(text, from + 1, eol));
+        struct fate_of *f = ledger_rcpt(m, address);
+        str word = str_sub(text, action + 8, action + 14);
+        if (!f && str_eq(address, str_c(m->from)) && m->report_ended)
+            return; /* the report itself was returned by an operator: the postmaster is told */
+        if (!f) {
+            violation("a report about %d names " STR_FMT, m->token, STR_ARG(address));
+            return;
+        }
+        if (str_eq(word, S("failed")))
+            f->bounced++;
+        else if (str_starts(word, S("delay")))
+            f->delayed++;
+        text = str_skip(text, action);
+    }
+}
+
+void ledger_arrival(str message, const char *const *to, int nto, const struct end *end, uint64_t upto, struct node *box)
+{
+    int token = token_of(message);
+    struct mail *m = ledger_find(token);
+    bool report = is_report(message);
+    trace("arrival: %s %d at %s, %d recipients", report ? "report about" : "mail", token, box ? box->name : "a server",
+          nto);
+    if (!m && report && str_search(message, S("delivery-status")) != STR_NONE)
+        return; /* a report about a report, without the text of it: for the postmaster */
+    if (!m) {
+        trace(STR_FMT, STR_ARG(str_sub(message, 0, 900)));
+        violation("a message arrived that nobody sent");
+        return;
+    }
+    if (report) {
+        read_report(m, message);
+        return;
+    }
+    if (str_search(message, S("\nthe end")) == STR_NONE)
+        violation("message %d arrived without its end", token);
+    for (int i = 0; i < nto; i++) {
+        struct fate_of *f = ledger_rcpt(m, str_c(to[i]));
+        if (!f) {
+            violation("message %d arrived for %s, who was not asked for", token, to[i]);
+            continue;
+        }
+        if (narrivals == arrivals_cap)
+            arrivals = own_grow(arrivals, (arrivals_cap = arrivals_cap ? 2 * arrivals_cap : 64) * sizeof *arrivals);
+        struct arrival *a = &arrivals[narrivals++];
+        *a = (struct arrival){.token = token, .when = sim.now, .end = end, .upto = upto, .node = box ? box->index : 0};
+        snprintf(a->to, sizeof a->to, "%s", to[i]);
+        read_hops(a, message);
+        f->delivered++;
+    }
+}
+
+/* ---- the log
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static str field(str line, str name)
+{
+    for (;;) {
+        size_t at = str_search(line, name);
+        if (at == STR_NONE)
+            return S("");
+        bool whole = at && line.p[at - 1] == ' ';
+        line = str_skip(line, at + name.n);
+        if (whole)
+            break;
+    }
+    size_t end = str_find(line, ' ');
+    return str_sub(line, 0, end == STR_NONE ? line.n : end);
+}
+
+void ledger_line(struct node *n, str line)
+{
+    static const char *const ends[] = {"delivered", "bounced", "expired", "removed"};
+    trace("%s| " STR_FMT, n->name, STR_ARG(line));
+    str rest = line, word;
+    for (int i = 0; i < 3; i++)
+        if (!str_cut(&rest, ' ', &word))
+            return;
+    if (str_eq(word, S("bug")))
+        violation("%s says: " STR_FMT, n->name, STR_ARG(line));
+    for (int i = 0; i < 4; i++) {
+        uint64_t id;
+        if (!str_eq(word, str_c(ends[i])) || !rt_id_parse(field(line, S("id=")), &id))
+            continue;
+        if (nlog_ends == log_ends_cap)
+            log_ends = own_grow(log_ends, (log_ends_cap = log_ends_cap ? 2 * log_ends_cap : 64) * sizeof *log_ends);
+        struct log_end *e = &log_ends[nlog_ends++];
+        *e = (struct log_end){.node = n->index, .id = id};
+        str_to_c(field(line, S("to=")), e->to, ADDR_MAX);
+    }
+}
+
+/* An operator ends all recipients of a message somewhere on its way, or a report about it. */
+void ledger_ended(str message, bool bounce)
+{
+    bool report = is_report(message);
+    struct mail *m = ledger_find(token_of(message));
+    if (m && report)
+        m->report_ended = true;
+    for (int i = 0; m && !report && !bounce && i < m->nto; i++)
+        m->to[i].removed = true;
+}

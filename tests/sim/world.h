@@ -1,0 +1,131 @@
+/*
+ * A world: postriders, servers and clients of others, and the story that happens to them (story.c); what was
+ * promised in it and what became of that (ledger.c, check.c).
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+#include "sim.h"
+#include "conf/conf.h"
+#include "history/history.h"
+#include "queue/queue.h"
+#include "spool/spool.h"
+
+#include <netinet/in.h>
+
+enum { SERVERS = 4, DOMAIN_MAX_ = 48, ADDR_MAX = 64, TO_MAX = 24, LOOPS_MAX_ = 2 };
+
+/* ---- servers of others (server.c) ------------------------------------------------------------------------- */
+
+struct remote {
+    char domain[DOMAIN_MAX_], ip[2][16]; /* the second one: where mail goes when the first is silent; "" none */
+    bool lmtp;
+    unsigned bad;         /* percent of steps that go wrong */
+    unsigned limit;       /* recipients it takes in one transaction; 0: no limit */
+    int open[8], most[8]; /* sessions by node, and the most at once */
+};
+void remote_serve(struct remote *r, int which); /* spawns what listens; in the world outside */
+const char *world_host(const char *domain);     /* address; NULL: no such name */
+const char *world_second(const char *domain);
+
+/* ---- clients (client.c) -------------------------------------------------------------------------------------- */
+
+void client_spawn(struct node *to);
+extern int clients_open;
+
+/* ---- a postrider (postrider.c) ---------------------------------------------------------------------------------- */
+
+struct server {
+    int loops;
+    uint64_t segment;
+    bool smart;  /* everything goes by the first node */
+    int version; /* of its configuration */
+    unsigned connections, recipients,
+        messages; /* limits in force: to one site, in one transaction, on one connection */
+    unsigned per_address;
+    rt_time lifetime;
+    struct queue *queue;
+    struct spool *spool;
+    uint64_t refused_syncs;
+};
+struct node *postrider_new(int number);
+void postrider_stop(struct node *n, void *arg); /* visits */
+void postrider_reload(struct node *n, void *arg);
+void postrider_look(struct node *n, void *arg); /* arg: struct look; sums that must agree */
+struct look {
+    struct queue_stats q;
+    struct spool_stats s;
+    int64_t bodies, sessions, out, recipients;
+};
+void postrider_operate(struct node *n, void *arg); /* arg: enum queue_action */
+
+/* ---- the ledger -----------------------------------------------------------------------------------------------------
+ */
+
+enum promise { ASKED, ACCEPTED, REFUSED };
+struct fate_of { /* one recipient of one message */
+    char address[ADDR_MAX];
+    int delivered, bounced, delayed;
+    bool removed;
+};
+struct mail {
+    int token;
+    char from[ADDR_MAX];
+    struct fate_of to[TO_MAX];
+    int nto;
+    enum promise promise;
+    struct node *at;
+    uint64_t id; /* in the queue of `at` */
+    rt_time when;
+    bool report_ended; /* an operator removed or returned a report about it */
+    bool doubtful;     /* its refusal may have been of a message that is kept */
+};
+struct arrival { /* at a server of others or in a mailbox */
+    int token;
+    char to[ADDR_MAX];
+    int hops;
+    struct {
+        int node;
+        uint64_t id;
+    } hop[4]; /* newest first */
+    rt_time when;
+    const struct end *end; /* that said 250 ... */
+    uint64_t upto;         /* ... with the octets before this one; NULL: a mailbox */
+    int node;              /* of the mailbox */
+};
+struct log_end { /* a line that says how a recipient ended */
+    int node;
+    uint64_t id;
+    char to[ADDR_MAX];
+};
+extern struct log_end *log_ends;
+extern size_t nlog_ends;
+struct mail *ledger_mail(const char *from);
+struct mail *ledger_find(int token);
+struct fate_of *ledger_rcpt(struct mail *m, str address);
+/* A message arrived whole: what it says about itself decides what it is (mail, or a report about mail). */
+void ledger_arrival(str message, const char *const *to, int nto, const struct end *end, uint64_t upto,
+                    struct node *box);
+void ledger_line(struct node *n, str line);
+void ledger_ended(str message, bool bounce);
+void check_step(void); /* between two events of the story */
+void check_limits(void);
+void check_end(void); /* of a world that was given time to settle */
+void check_mailboxes(void);
+extern struct arrival *arrivals;
+extern size_t narrivals;
+extern struct mail **mails;
+extern size_t nmails;
+
+/* ---- the story
+ * ---------------------------------------------------------------------------------------------------------- */
+
+void world_make(void);
+void sim_begin(uint64_t seed);
+extern const struct dns_backend sim_dns;
+extern struct remote remotes[SERVERS];
+extern int nservers;
+extern bool ending; /* the last stop of all nodes */
+bool sim_node_is_local(const char *ip);
+struct sockaddr_storage place(const char *ip, int port);
+void breaks_begin(void);
+#endif
