@@ -10,6 +10,7 @@
 #define CHECK_CHECK_H
 #include "net/net.h"
 #include "wire/author.h"
+#include "wire/head.h"
 #include "wire/dmarc.h"
 
 /* ---- results ---------------------------------------------------------------------------------------- */
@@ -160,10 +161,22 @@ enum {
 struct check_mail; /* a message whose signatures are being verified; in c->mem but for its hashes */
 /* `head`: the header block, CRLF line ends, which stays where it is. Reads all signatures. E_NOMEM. */
 err check_mail_begin(struct check *c, str head, bool arc, struct check_mail **ret);
+/* A canonical form of the body is to be hashed though no signature asks for it; before the body. */
+err check_mail_want(struct check_mail *m, bool relaxed);
 /* The octets behind the empty line, in any pieces. Each canonical form that a signature wants is hashed once. */
 void check_mail_body(struct check_mail *m, str octets);
 /* The keys are asked for: r->dkim, ndkim, dkim_more and arc are filled in. */
 void check_mail_end(struct check_mail *m, struct check_results *r) YIELDS;
 void check_mail_free(struct check_mail **m); /* NULL is fine; the results stay */
+
+/* ---- what is said about it ---------------------------------------------------------------------------- */
+
+/* Authentication-Results (RFC 8601): the whole field with its line end; every method that was asked. Of more than
+ * CHECK_REPORTED_MAX signatures only those that passed, and the first others. E_NOMEM; E_SYNTAX: no authserv-id. */
+enum { CHECK_REPORTED_MAX = 10 };
+err check_authres(const struct check *c, const struct check_results *r, str authserv, struct buf *out);
+/* True for a field that must not come from outside (RFC 8601 5): Authentication-Results with our name, or one whose
+ * name cannot be read. */
+bool check_authres_forged(const struct head_field *f, str authserv);
 
 #endif

@@ -1,7 +1,10 @@
 /* Hashes of bodies and of header data: SHA-256, the one hash of RFC 8301. */
+#include "check/sign.h"
 #include "check/signed.h"
 
 #include <openssl/err.h>
+
+#include <stdlib.h>
 
 static void put(void *arg, str piece)
 {
@@ -62,4 +65,44 @@ err sha256(str data, unsigned char ret[DKIM_HASH_SIZE])
         return OK;
     ERR_clear_error();
     return E_NOMEM;
+}
+
+/* ---- for those who sign ---- */
+
+struct check_body {
+    struct body_hash hash;
+    bool ended;
+};
+
+err check_body_new(struct check_body **ret, bool simple, bool relaxed)
+{
+    struct check_body *b = calloc(1, sizeof *b);
+    if (!b)
+        return E_NOMEM;
+    err e = simple ? body_hash_want(&b->hash, CANON_SIMPLE) : OK;
+    if (!e && relaxed)
+        e = body_hash_want(&b->hash, CANON_RELAXED);
+    if (e)
+        check_body_free(&b);
+    else
+        *ret = b;
+    return e;
+}
+
+void check_body_feed(struct check_body *b, str octets) { body_hash_feed(&b->hash, octets); }
+
+const unsigned char *check_body_hash(struct check_body *b, enum canon c)
+{
+    if (!b->ended)
+        body_hash_end(&b->hash);
+    b->ended = true;
+    return b->hash.form[c].md && !b->hash.form[c].bad ? b->hash.form[c].hash : NULL;
+}
+
+void check_body_free(struct check_body **b)
+{
+    if (*b)
+        body_hash_free(&(*b)->hash);
+    free(*b);
+    *b = NULL;
 }

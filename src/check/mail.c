@@ -68,6 +68,11 @@ err check_mail_begin(struct check *c, str head, bool arc, struct check_mail **re
     return e;
 }
 
+err check_mail_want(struct check_mail *m, bool relaxed)
+{
+    return body_hash_want(&m->body, relaxed ? CANON_RELAXED : CANON_SIMPLE);
+}
+
 void check_mail_body(struct check_mail *m, str octets) { body_hash_feed(&m->body, octets); }
 
 void check_mail_end(struct check_mail *m, struct check_results *r)

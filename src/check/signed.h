@@ -113,4 +113,10 @@ void arc_verify(struct check_mail *m, struct check_results *r) YIELDS;
  * without its signature. */
 void arc_scope_set(struct buf *out, const struct arc_set *s, bool whole);
 
+/* ---- sign.c ---- */
+
+struct sign_order;
+/* Writes an ARC-Seal over `scope`, to which its own form is added. */
+err seal_write(const struct sign_order *o, enum arc_cv cv, struct buf *scope, struct buf *out) YIELDS;
+
 #endif

@@ -173,15 +173,25 @@ static bool is_wire(str s)
     return true;
 }
 
-static err read_message(struct buf *raw, struct buf *text, str *ret)
+static err read_message(struct buf *raw, struct buf *text, struct check_run *r)
 {
     err e = cli_read_all(0, raw);
-    *ret = buf_str(raw);
-    if (e || is_wire(*ret))
+    r->raw = r->message = buf_str(raw);
+    if (e || is_wire(r->raw))
         return e;
-    mail_text(text, *ret, false);
-    *ret = buf_str(text);
+    mail_text(text, r->raw, false);
+    r->message = buf_str(text);
     return text->e;
+}
+
+void check_run_prepend(struct check_run *r, str field)
+{
+    size_t lf = str_find(r->raw, '\n');
+    bool bare = lf != STR_NONE && (lf == 0 || r->raw.p[lf - 1] != '\r');
+    for (size_t i = 0; i < field.n; i++)
+        if (!bare || field.p[i] != '\r')
+            buf_add_char(&r->out, field.p[i]);
+    buf_add(&r->out, r->raw);
 }
 
 int cli_check(const struct check_command *c, int argc, char **argv)
@@ -200,7 +210,7 @@ int cli_check(const struct check_command *c, int argc, char **argv)
     j.run.check.mem = &mem;
     j.run.check.source = &check_source_net;
     j.run.check.explain = given.explain ? &explain : NULL;
-    err e = c->needs & NEEDS_MESSAGE ? read_message(&raw, &text, &j.run.message) : OK;
+    err e = c->needs & NEEDS_MESSAGE ? read_message(&raw, &text, &j.run) : OK;
     status = e ? cli_fail(EX_IOERR, "the message cannot be read: %s", err_text(e)) : print(&j, run_job(&j));
     buf_free(&j.run.out);
     return status;

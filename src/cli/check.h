@@ -24,6 +24,7 @@ enum check_needs {
 struct check_run {
     struct check check; /* client, time, deadline, source and explanation are filled in */
     str message;
+    str raw;        /* the same as it was read */
     struct buf out; /* printed at the end */
 };
 
@@ -39,7 +40,11 @@ struct check_command {
  * --time UNIX, --explain, which all have. Prints what the command says; the exit status. */
 int cli_check(const struct check_command *c, int argc, char **argv);
 
+/* `field` (CRLF) and then the message as it was read, whose line ends the field gets, too. */
+void check_run_prepend(struct check_run *r, str field);
+
 int cli_dkim(int argc, char **argv);
 int cli_arc(int argc, char **argv);
+int cli_auth(int argc, char **argv);
 
 #endif

@@ -1,6 +1,12 @@
 /* postrider dkim and postrider arc: signatures verified and made, without a configuration. */
+#include "check/sign.h"
 #include "cli/check.h"
+#include "priv/sign_key.h"
 #include "wire/head.h"
+#include "wire/idn.h"
+
+#include <errno.h>
+#include <fcntl.h>
 
 /* ---- verify ---- */
 
@@ -74,12 +80,264 @@ static int arc_verify_run(struct check_run *r)
     return 0;
 }
 
+/* ---- sign, seal ---- */
+
+enum { KEY_FILE_MAX = 16384, FIELDS_MAX = 1 << 20 };
+
+static struct {
+    const char *domain, *selector, *key, *algorithm, *canon, *headers, *authserv, *bits;
+} given;
+
+static const struct check_option sign_options[] = {
+    {"domain", false, &given.domain},       {"selector", false, &given.selector}, {"key", false, &given.key},
+    {"algorithm", false, &given.algorithm}, {"canon", false, &given.canon},       {"headers", false, &given.headers},
+    {"authserv", false, &given.authserv},
+};
+
+static int read_key(const char *path, struct sign_key **ret)
+{
+    AUTO_BUF text = {.max = KEY_FILE_MAX};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    err e = fd < 0 ? err_from_errno(errno) : cli_read_all(fd, &text);
+    if (fd >= 0)
+        close(fd);
+    if (e)
+        return cli_fail(EX_NOINPUT, "%s: cannot be read: %s", path, err_text(e));
+    e = sign_key_read(buf_str(&text), ret);
+    explicit_bzero(text.p, text.n);
+    if (e)
+        return cli_fail(EX_DATAERR, "%s: expected a private key, RSA of %d to %d bits or Ed25519, in PEM or base64: %s",
+                        path, SIGN_BITS_MIN, SIGN_BITS_MAX, err_text(e));
+    return 0;
+}
+
+static err sign_with(void *arg, const unsigned char hash[DKIM_HASH_SIZE], struct buf *out)
+{
+    return sign_key_sign(arg, hash, out);
+}
+
+/* "a:b", "a,b" and "a b" are the same list. */
+static str header_list(struct check_run *r, const char *list)
+{
+    size_t n = list ? strlen(list) : 0;
+    char *copy = arena_alloc(r->check.mem, n + 1);
+    for (size_t i = 0; copy && i < n; i++)
+        copy[i] = list[i] == ',' || list[i] == ' ' ? ':' : list[i];
+    return copy ? str_mem(copy, n) : S("");
+}
+
+static int fill_order(struct check_run *r, struct sign_key *key, struct sign_order *o)
+{
+    enum dkim_alg alg = sign_key_is_rsa(key) ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256;
+    *o = (struct sign_order){.alg = alg, .head = CANON_RELAXED, .body = CANON_RELAXED, .t = r->check.now_s};
+    if (idn_to_ascii(str_c(given.domain), r->check.mem, &o->domain) ||
+        idn_to_ascii(str_c(given.selector), r->check.mem, &o->selector) ||
+        !domain_valid(o->domain, ADDR_F_UNDERSCORE) || !domain_valid(o->selector, ADDR_F_UNDERSCORE))
+        return cli_fail(EX_USAGE, "--domain and --selector: expected names, found \"%s\" and \"%s\"", given.domain,
+                        given.selector);
+    if (given.algorithm && !dkim_alg_parse(str_c(given.algorithm), &o->alg))
+        return cli_fail(EX_USAGE, "--algorithm: expected rsa-sha256 or ed25519-sha256, found \"%s\"", given.algorithm);
+    if (o->alg != alg)
+        return cli_fail(EX_USAGE, "--algorithm: %s is not what the key in %s is for", given.algorithm, given.key);
+    if (given.canon && !dkim_canon_parse(str_c(given.canon), &o->head, &o->body))
+        return cli_fail(EX_USAGE, "--canon: expected simple or relaxed, twice with a slash between, found \"%s\"",
+                        given.canon);
+    o->headers = header_list(r, given.headers);
+    o->sign = sign_with;
+    o->arg = key;
+    return 0;
+}
+
+static err sign_message(struct check_run *r, const struct sign_order *o, struct buf *out) YIELDS
+{
+    struct check_body *body = NULL;
+    size_t head = head_len(r->message, NULL);
+    err e = check_body_new(&body, o->body == CANON_SIMPLE, o->body == CANON_RELAXED);
+    if (e)
+        return e;
+    check_body_feed(body, str_skip(r->message, head));
+    const unsigned char *hash = check_body_hash(body, o->body);
+    e = hash ? check_sign(o, str_sub(r->message, 0, head), hash, out) : E_NOMEM;
+    check_body_free(&body);
+    return e;
+}
+
+static int dkim_sign_run(struct check_run *r)
+{
+    struct sign_key *key = NULL;
+    struct sign_order o;
+    AUTO_BUF field = {.max = FIELDS_MAX};
+    if (!given.domain || !given.selector || !given.key)
+        return cli_fail(EX_USAGE, "dkim sign: --domain, --selector and --key are needed");
+    int status = read_key(given.key, &key);
+    status = status ? status : fill_order(r, key, &o);
+    if (!status) {
+        err e = sign_message(r, &o, &field);
+        if (e)
+            status = cli_fail(EX_SOFTWARE, "the message cannot be signed: %s", err_text(e));
+        else
+            check_run_prepend(r, buf_str(&field));
+    }
+    sign_key_free(&key);
+    return status;
+}
+
+/* What the chain was on arrival: as our own field says; without one, as it is now. */
+static enum arc_cv chain_status(str arc, const struct check_results *v)
+{
+    if (str_ieq(arc, S("pass")) || str_ieq(arc, S("fail")))
+        return str_ieq(arc, S("pass")) ? ARC_CV_PASS : ARC_CV_FAIL;
+    return v->arc.result == CHECK_PASS ? ARC_CV_PASS : v->arc.result == CHECK_NONE ? ARC_CV_NONE : ARC_CV_FAIL;
+}
+
+static err seal_message(struct check_run *r, struct sign_order *o, struct buf *out) YIELDS
+{
+    struct check_mail *m = NULL;
+    struct check_results v = {0};
+    AUTO_BUF results = {.max = FIELDS_MAX};
+    size_t n = head_len(r->message, NULL);
+    str head = str_sub(r->message, 0, n), arc = S("");
+    bool sealed, any;
+    err e = check_seal_results(head, str_c(given.authserv), &results, &arc, &any);
+    e = e ? e : check_mail_begin(&r->check, head, true, &m);
+    e = e ? e : check_mail_want(m, o->body == CANON_RELAXED);
+    if (!e) {
+        check_mail_body(m, str_skip(r->message, n));
+        check_mail_end(m, &v);
+        e = check_seal(o, m, head, buf_str(&results), chain_status(arc, &v), out, &sealed);
+        if (!e && !sealed)
+            check_explain(&r->check, "arc: the chain had failed or is full: no set is added");
+    }
+    check_mail_free(&m);
+    return e;
+}
+
+static int arc_seal_run(struct check_run *r)
+{
+    struct sign_key *key = NULL;
+    struct sign_order o;
+    AUTO_BUF fields = {.max = FIELDS_MAX};
+    if (!given.domain || !given.selector || !given.key || !given.authserv)
+        return cli_fail(EX_USAGE, "arc seal: --domain, --selector, --key and --authserv are needed");
+    int status = read_key(given.key, &key);
+    status = status ? status : fill_order(r, key, &o);
+    if (!status) {
+        err e = seal_message(r, &o, &fields);
+        if (e)
+            status = cli_fail(EX_SOFTWARE, "the message cannot be sealed: %s", err_text(e));
+        else
+            check_run_prepend(r, buf_str(&fields));
+    }
+    sign_key_free(&key);
+    return status;
+}
+
 /* ---- the commands ---- */
 
+#define SIGN_USAGE "--domain NAME --selector NAME --key FILE"
 static const struct check_command commands[] = {
     {"dkim verify", "", NEEDS_MESSAGE, NULL, 0, dkim_verify_run},
+    {"dkim sign", SIGN_USAGE " [--algorithm rsa-sha256|ed25519-sha256] [--canon C/C]\n           [--headers A:B:C] ",
+     NEEDS_MESSAGE, sign_options, 6, dkim_sign_run},
     {"arc verify", "", NEEDS_MESSAGE, NULL, 0, arc_verify_run},
+    {"arc seal", SIGN_USAGE " --authserv NAME [--headers A:B:C]\n           ", NEEDS_MESSAGE, sign_options, 7,
+     arc_seal_run},
 };
+
+/* ---- key ---- */
+
+static int write_new(const char *path, str text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return cli_fail(EX_CANTCREAT, "%s: cannot be made: %s", path, strerror(errno));
+    err e = cli_write_all(fd, text);
+    if (!e && fsync(fd))
+        e = err_from_errno(errno);
+    if (close(fd) && !e)
+        e = err_from_errno(errno);
+    if (e) {
+        (void)unlink(path);
+        return cli_fail(EX_IOERR, "%s: cannot be written: %s", path, err_text(e));
+    }
+    return 0;
+}
+
+static int new_key(const char *path, unsigned bits)
+{
+    struct buf pem;
+    buf_init(&pem, KEY_FILE_MAX);
+    if (!buf_room(&pem, KEY_FILE_MAX / 2)) /* in one piece: nothing is left behind */
+        return cli_fail(EX_OSERR, "out of memory");
+    err e = sign_key_make(bits, &pem);
+    int status = e ? cli_fail(EX_SOFTWARE, "no key could be made: %s", err_text(e)) : write_new(path, buf_str(&pem));
+    explicit_bzero(pem.p, pem.n);
+    buf_free(&pem);
+    return status;
+}
+
+/* In pieces of 255 octets, as zone files want them. */
+static int print_record(const char *path)
+{
+    struct sign_key *key = NULL;
+    AUTO_BUF record = {.max = KEY_FILE_MAX}, out = {.max = 2 * KEY_FILE_MAX};
+    int status = read_key(path, &key);
+    if (status)
+        return status;
+    err e = sign_key_record(key, &record);
+    sign_key_free(&key);
+    str rest = buf_str(&record);
+    buf_printf(&out, "%s._domainkey.%s. IN TXT (", given.selector, given.domain);
+    for (; rest.n; rest = str_skip(rest, 255))
+        buf_printf(&out, " \"" STR_FMT "\"", STR_ARG(str_sub(rest, 0, 255)));
+    buf_add(&out, S(" )\n"));
+    if (e || out.e)
+        return cli_fail(EX_SOFTWARE, "the record cannot be made: %s", err_text(e ? e : out.e));
+    return cli_write_all(1, buf_str(&out)) ? EX_IOERR : EX_OK;
+}
+
+static int key_usage(void)
+{
+    return cli_fail(EX_USAGE, "usage: postrider dkim key --domain NAME --selector NAME --key FILE\n"
+                              "           [--algorithm rsa-sha256|ed25519-sha256] [--bits 2048]\n"
+                              "A key is made in FILE when there is none yet; the record to publish is printed.");
+}
+
+static bool key_options(int argc, char **argv)
+{
+    static const struct check_option options[] = {{"domain", false, &given.domain},
+                                                  {"selector", false, &given.selector},
+                                                  {"key", false, &given.key},
+                                                  {"algorithm", false, &given.algorithm},
+                                                  {"bits", false, &given.bits}};
+    for (int i = 1; i < argc; i += 2) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof options / sizeof *options && i + 1 < argc; k++)
+            if (str_starts(str_c(argv[i]), S("--")) && str_eq(str_c(argv[i] + 2), str_c(options[k].name))) {
+                *options[k].value = argv[i + 1];
+                known = true;
+            }
+        if (!known)
+            return false;
+    }
+    return given.domain && given.selector && given.key && domain_valid(str_c(given.domain), ADDR_F_UNDERSCORE) &&
+           domain_valid(str_c(given.selector), ADDR_F_UNDERSCORE);
+}
+
+static int dkim_key(int argc, char **argv)
+{
+    enum dkim_alg alg = DKIM_RSA_SHA256;
+    uint64_t bits = 2048;
+    if (!key_options(argc, argv) || (given.algorithm && !dkim_alg_parse(str_c(given.algorithm), &alg)))
+        return key_usage();
+    if (given.bits && (!text_u64(str_c(given.bits), &bits) || bits < SIGN_BITS_MIN || bits > SIGN_BITS_MAX))
+        return cli_fail(EX_USAGE, "--bits: expected a number from %d to %d, found \"%s\"", SIGN_BITS_MIN, SIGN_BITS_MAX,
+                        given.bits);
+    int status = 0;
+    if (access(given.key, F_OK) && errno == ENOENT)
+        status = new_key(given.key, alg == DKIM_RSA_SHA256 ? (unsigned)bits : 0);
+    return status ? status : print_record(given.key);
+}
 
 /* argv[0] is "dkim" or "arc", argv[1] the verb. */
 static int run(const char *group, int argc, char **argv)
@@ -94,6 +352,8 @@ static int run(const char *group, int argc, char **argv)
 
 int cli_dkim(int argc, char **argv)
 {
+    if (argc > 1 && str_eq(str_c(argv[1]), S("key")))
+        return dkim_key(argc - 1, argv + 1);
     int status = run("dkim", argc, argv);
     return status >= 0 ? status : cli_fail(EX_USAGE, "dkim: expected verify, sign or key behind it");
 }

@@ -193,8 +193,16 @@ static const struct cli_command own[] = {
      "whether SPF lets this client send this mail; --explain shows every step"},
     {"dmarc", cli_dmarc, "--ip A --helo NAME --from ADDRESS [--resolver HOST:PORT] ... <MESSAGE",
      "what DMARC finds, from SPF and DKIM together"},
-    {"dkim", cli_dkim, "verify <MESSAGE", "judge the DKIM signatures of a message: a line for each"},
-    {"arc", cli_arc, "verify <MESSAGE", "judge the ARC chain of a message"},
+    {"dkim verify", NULL, "[--explain] <MESSAGE", "judge the DKIM signatures of a message: a line for each"},
+    {"dkim sign", NULL, "--domain NAME --selector NAME --key FILE <MESSAGE", "the message with a new signature"},
+    {"dkim key", NULL, "--domain NAME --selector NAME --key FILE", "make a key, print the DNS record for it"},
+    {"dkim", cli_dkim, NULL, NULL},
+    {"arc verify", NULL, "[--explain] <MESSAGE", "judge the ARC chain of a message"},
+    {"arc seal", NULL, "--domain NAME --selector NAME --key FILE --authserv NAME <MESSAGE",
+     "the message with a new ARC set"},
+    {"arc", cli_arc, NULL, NULL},
+    {"auth", cli_auth, "--ip A --helo NAME --from ADDRESS [--hostname NAME] ... <MESSAGE",
+     "the Authentication-Results field that would be written"},
     {"version", version, "", "print the version"},
 };
 
