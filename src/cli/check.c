@@ -88,12 +88,15 @@ static int read_values(struct job *j, struct sockaddr_storage *resolver)
     struct ip_port at;
     uint64_t t;
     k->now_s = (int64_t)time(NULL);
+    if (j->command->dns)
+        j->dns = *j->command->dns;
     if (given.resolver) {
         if (!ip_port_parse(str_c(given.resolver), 53, &at))
             return cli_fail(EX_USAGE, "--resolver: expected an IP address with a port, found \"%s\"", given.resolver);
         ip_to_sockaddr(&at, resolver);
         j->dns.servers = resolver;
         j->dns.nservers = 1;
+        j->dns.validate = false;
     }
     if (given.time) {
         if (!text_u64(str_c(given.time), &t) || t > INT64_MAX)
@@ -105,7 +108,7 @@ static int read_values(struct job *j, struct sockaddr_storage *resolver)
     k->helo = given.helo ? str_c(given.helo) : (str){0};
     k->from = given.from ? strip_brackets(str_c(given.from)) : (str){0};
     k->us = given.us ? str_c(given.us) : (str){0};
-    j->dns.validate = given.validate != NULL;
+    j->dns.validate |= given.validate != NULL;
     j->dns.timeout = QUESTION_TIME;
     return 0;
 }

@@ -35,6 +35,7 @@ struct check_command {
     size_t noptions;
     /* The exit status. Runs in a fiber of the only loop, with a resolver. */
     int (*run)(struct check_run *r) YIELDS;
+    const struct dns_config *dns; /* servers and validate unless options say otherwise; NULL: the system's, no */
 };
 /* Parses argv (argv[0] is the last word of the command's name): the options above and --resolver HOST:PORT, --validate,
  * --time UNIX, --explain, which all have. Prints what the command says; the exit status. */

@@ -49,6 +49,7 @@ int cli_spool(int argc, char **argv);
 int cli_send(int argc, char **argv);
 int cli_dmarc(int argc, char **argv);
 int cli_spf(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_sendmail(int argc, char **argv);
 

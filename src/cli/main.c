@@ -189,6 +189,8 @@ static const struct cli_command own[] = {
     {"spool", cli_spool, "dump", "the records of the spool's files, for people"},
     {"queue", queue, NULL, NULL},
     {"send", cli_send, "-s HOST:PORT -f FROM TO... <MESSAGE", "send a message as any SMTP client would"},
+    {"doctor", cli_doctor, "[--json] [--to DOMAIN] [--resolver HOST:PORT] [DOMAIN]",
+     "look for what is wrong: configuration, ports, names, certificate, resolver, disk, limits"},
     {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
      "whether SPF lets this client send this mail; --explain shows every step"},
     {"dmarc", cli_dmarc, "--ip A --helo NAME --from ADDRESS [--resolver HOST:PORT] ... <MESSAGE",
