@@ -282,7 +282,7 @@ err conn_readline(struct conn *c, size_t max, str *ret, bool *ret_crlf)
         max = LINE_MAX_SIZE;
     while (c->e == OK) {
         size_t n = c->in_n - c->in_at, look = n < max ? n : max;
-        char *p = c->in + c->in_at, *lf = look > seen ? memchr(p + seen, '\n', look - seen) : NULL;
+        char *p = c->in ? c->in + c->in_at : NULL, *lf = look > seen ? memchr(p + seen, '\n', look - seen) : NULL;
         if (lf) {
             bool crlf = lf > p && lf[-1] == '\r';
             c->in_at += (size_t)(lf + 1 - p);

@@ -70,8 +70,9 @@ class Client:
 
     def hello(self, name="client.test", verb="EHLO"):
         """Greeting and EHLO; the keywords offered."""
-        if self.reply()[0] != 220:
-            raise Failure("no 220 greeting")
+        said = self.reply()
+        if said[0] != 220:
+            raise Failure("no 220 greeting but %d %s" % said)
         return self.ehlo(name, verb)
 
     def ehlo(self, name="client.test", verb="EHLO"):
@@ -209,6 +210,15 @@ class Session:
 
     def answer(self, verb, line, usual):
         """The scripted reply or the usual one, said; its code."""
+        reply = self.choose(verb, line, usual)
+        self.say(reply)
+        return self.code(reply)
+
+    @staticmethod
+    def code(reply):
+        return int(reply.split("\n")[-1][:3])
+
+    def choose(self, verb, line, usual):
         entry = self.server.script.get(verb)
         if isinstance(entry, list):
             with self.server.lock:
@@ -218,8 +228,7 @@ class Session:
         reply = usual if entry is None else entry
         if reply in ("", b"", "close"):
             raise EOFError
-        self.say(reply)
-        return int(reply.split("\n")[-1][:3])
+        return reply
 
     def run(self):
         if self.server.implicit_tls:
@@ -303,11 +312,11 @@ class Session:
     def end_of_text(self, line):
         self.tx.tls, done = self.tls, self.tx
         self.tx = Transaction(self)
-        taken = False
-        for _ in done.rcpts if self.server.lmtp else [0]:
-            taken = self.answer("TEXT", line, "250 2.0.0 taken") // 100 == 2 or taken
-        if taken:
-            self.server.transactions.append(done)
+        replies = [self.choose("TEXT", line, "250 2.0.0 taken") for _ in (done.rcpts if self.server.lmtp else [0])]
+        if any(self.code(reply) // 100 == 2 for reply in replies):
+            self.server.transactions.append(done)    # before the answer: who hears it may look
+        for reply in replies:
+            self.say(reply)
 
     def do_rset(self, line):
         self.tx = Transaction(self)
