@@ -58,7 +58,7 @@ static str next_reply(str *rest)
 static void visit(struct conn *c, int which)
 {
     str rest = which ? str_skip(script, script.n / 2) : script, said;
-    char junk[4096];
+    char junk[1024];
     size_t n = 1;
     while (lockstep && rest.n && c->e == OK) {
         conn_write(c, next_reply(&rest));

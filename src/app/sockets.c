@@ -146,8 +146,8 @@ static err open_set(struct socket_set *s, int want)
         s->nfd = e ? 0 : 1;
         return e;
     }
-    int probe = -1;
-    err e = s->nfd ? OK : rt_listen((const struct sockaddr *)&s->at, address_length(&s->at), false, BACKLOG, &probe);
+    int probe = -1; /* does not listen: a client that reached it would be cut off when it closes */
+    err e = s->nfd ? OK : rt_listen((const struct sockaddr *)&s->at, address_length(&s->at), false, -1, &probe);
     if (e)
         return e;
     if (probe >= 0)

@@ -316,7 +316,7 @@ err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int back
         if (at->sa_family == AF_INET6)
             set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     }
-    if (rt_be->bind(fd, at, len) || rt_be->listen(fd, backlog)) {
+    if (rt_be->bind(fd, at, len) || (backlog >= 0 && rt_be->listen(fd, backlog))) {
         err e = errno == EADDRINUSE ? E_EXISTS : err_from_errno(errno);
         rt_be->close(fd);
         return e;

@@ -230,6 +230,7 @@ static void tcp_init(void *arg, int index)
     CHECK(io_address(&l, false, &at) == OK);
     memcpy(&server, &at, sizeof server);
     CHECK(rt_listen((struct sockaddr *)&server, sizeof server, false, 8, &fd) == E_EXISTS);
+    CHECK(rt_listen((struct sockaddr *)&server, sizeof server, false, -1, &fd) == E_EXISTS);
     CHECK(fiber_spawn(client, NULL, "client"));
     CHECK(io_accept(&l, &conn, &peer) == OK);
     CHECK(peer.ss_family == AF_INET && ((struct sockaddr_in *)&peer)->sin_port != 0);
@@ -244,6 +245,9 @@ static void tcp_init(void *arg, int index)
     io_close(&l);
     CHECK(io_connect(&s, (struct sockaddr *)&server, sizeof server, NULL, 0, rt_after(RT_S)) == E_REFUSED);
     CHECK(s.fd == -1);
+    CHECK(rt_listen((struct sockaddr *)&server, sizeof server, false, -1, &fd) == OK); /* bound, not listening */
+    CHECK(io_connect(&s, (struct sockaddr *)&server, sizeof server, NULL, 0, rt_after(RT_S)) == E_REFUSED);
+    close(fd);
     CHECK(io_accept(&l, &conn, &peer) == E_RESET);
     rt_stop();
 }

@@ -163,7 +163,8 @@ bool rt_peer_uid(int fd, uid_t *ret);
 /* Closes a socket that was never attached, after a last word that fits any socket buffer (may be empty). */
 void rt_turn_away(int fd, str text);
 /* A bound, listening, non-blocking, close-on-exec socket; reuseport lets each loop have its own. An IPv6
- * one takes no IPv4. E_EXISTS: the address is in use. BLOCKS. */
+ * one takes no IPv4. A negative backlog: only bound, to see whether the address is free; nobody can connect.
+ * E_EXISTS: the address is in use. BLOCKS. */
 err rt_listen(const struct sockaddr *at, socklen_t len, bool reuseport, int backlog, int *ret_fd) BLOCKS;
 
 /* ---- files: blocking calls behind a table, so that tests can lose, tear and refuse ----------- */
