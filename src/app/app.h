@@ -70,7 +70,7 @@ err channel_recv(int fd, struct message *m, int fds[MESSAGE_FDS]);
 
 /* Descriptors that the worker keeps: opened before privileges are dropped. */
 struct folders {
-    int data, spool, mail, history, lock;
+    int data, spool, mail, history, secrets, lock;
 };
 /* Makes and locks the data folder (waiting up to 10 s for an old server), makes it `uid`'s when root. */
 err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why);
@@ -80,8 +80,9 @@ void folders_sign(const struct folders *f, bool ready);
 
 /* The path of a file in data-dir/secrets. */
 void secret_path(const struct conf *c, const char *name, char *out, size_t size);
-/* Adds the server's own certificate and secrets and the system's resolv.conf and hosts to a bundle: what the children
- * need and may not be able to open. */
+/* Adds the server's own certificate and secrets and the system's resolv.conf, hosts and trust anchor to a bundle: what
+ * the children need and may not be able to open. */
+#define ROOT_ANCHOR "/usr/share/dns/root.key"
 err bundle_complete(struct conf_bundle *b, const struct conf *c);
 
 /* A self-signed pair and the SRS secret, made at the first start and kept in the data folder. */

@@ -57,18 +57,24 @@ void folders_sign(const struct folders *f, bool ready)
         (void)!pwrite(f->lock, text, (size_t)n, 0); /* only `postrider upgrade` reads it */
 }
 
-/* The directory's files: a command may have made them as root, before the first start. */
+/* The directory's files, made here because each child may open its own but make none; a command may have made them as
+ * root, before the first start. */
 static void give_files(int at, uid_t uid, gid_t gid)
 {
     static const char *const names[] = {"directory.db", "directory.db-journal", "secrets.db", "secrets.db-journal"};
-    for (size_t i = 0; i < 4 && geteuid() == 0; i++)
-        if (fchownat(at, names[i], uid, gid, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+    for (size_t i = 0; i < 4; i++) {
+        int fd = openat(at, names[i], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || (geteuid() == 0 && fchown(fd, uid, gid)))
             rt_log(EV_bug, log_c(names[i]), log_c(strerror(errno)));
+        if (fd >= 0)
+            close(fd);
+    }
+    fsync(at);
 }
 
 err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, struct buf *why)
 {
-    *f = (struct folders){-1, -1, -1, -1, -1};
+    *f = (struct folders){-1, -1, -1, -1, -1, -1};
     char path[1024];
     if (!str_to_c(c->data_dir, path, sizeof path)) {
         buf_add_c(why, "data-dir: the path is too long");
@@ -94,8 +100,9 @@ err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, 
     f->spool = sub_folder(f->data, "spool", uid, gid);
     f->mail = sub_folder(f->data, "mail", uid, gid);
     f->history = sub_folder(f->data, "history", uid, gid);
-    if (f->spool < 0 || f->mail < 0 || f->history < 0)
-        return fail(why, c->data_dir, "cannot make the folders spool, mail and history in it");
+    f->secrets = sub_folder(f->data, "secrets", uid, gid);
+    if (f->spool < 0 || f->mail < 0 || f->history < 0 || f->secrets < 0)
+        return fail(why, c->data_dir, "cannot make the folders spool, mail, history and secrets in it");
     return OK;
 }
 
@@ -159,6 +166,8 @@ err bundle_complete(struct conf_bundle *b, const struct conf *c)
     err e = conf_bundle_add(b, S("/etc/resolv.conf"));
     if (!e)
         e = conf_bundle_add(b, S("/etc/hosts"));
+    if (!e)
+        e = conf_bundle_add(b, S(ROOT_ANCHOR));
     for (size_t i = 0; i < 3 && !e; i++) {
         secret_path(c, own[i].name, path, sizeof path);
         e = own[i].secret ? conf_bundle_add_secret(b, str_c(path)) : conf_bundle_add(b, str_c(path));
@@ -168,9 +177,7 @@ err bundle_complete(struct conf_bundle *b, const struct conf *c)
 
 err secrets_make(const struct folders *f, const struct conf *c, struct buf *why)
 {
-    int dir = sub_folder(f->data, "secrets", geteuid(), getegid());
-    if (dir < 0)
-        return fail(why, c->data_dir, "cannot make the folder secrets in it");
+    int dir = f->secrets;
     /* By a process of its own, so that nothing of a key is left in the memory that the worker inherits. */
     int status = 0;
     pid_t pid = fork();
@@ -187,6 +194,5 @@ err secrets_make(const struct folders *f, const struct conf *c, struct buf *why)
     if (e)
         buf_printf(why, STR_FMT "/secrets: cannot write a first certificate or secret: %s", STR_ARG(c->data_dir),
                    err_text(e));
-    close(dir);
     return e;
 }

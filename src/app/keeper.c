@@ -3,6 +3,7 @@
  * priv, and answers the worker until its channel to the parent ends. It talks to nobody else.
  */
 #include "app/app.h"
+#include "app/sandbox.h"
 #include "base/cleanup.h"
 #include "send/send.h"
 
@@ -174,6 +175,13 @@ static err open_secrets(int data)
     return e;
 }
 
+static err shut_in(const struct folders *f)
+{
+    const struct sandbox_place places[] = {
+        {f->secrets, NULL}, {f->data, "secrets.db"}, {f->data, "secrets.db-journal"}};
+    return sandbox_enter(SANDBOX_KEEPER, places, sizeof places / sizeof *places);
+}
+
 int keeper_run(const struct child_start *k)
 {
     prctl(PR_SET_NAME, "postrider-keep");
@@ -184,6 +192,8 @@ int keeper_run(const struct child_start *k)
     if (!e)
         e = drop_privileges(k->uid, k->gid);
     prctl(PR_SET_DUMPABLE, 0); /* nobody of this user may look into its memory, and it leaves none behind */
+    if (!e && k->conf->sandbox)
+        e = shut_in(&k->folders);
     if (!e)
         e = open_secrets(k->folders.data);
     if (!e)

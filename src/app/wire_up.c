@@ -44,6 +44,7 @@ void loop_follow(struct conf *c)
         .timeout = c->dns_timeout,
         .resolv_conf = c->resolv_conf,
         .hosts = c->hosts,
+        .anchor = c->anchor,
     };
     err e = dns_setup(&d);
     if (e)

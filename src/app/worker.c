@@ -3,6 +3,7 @@
  * parent through the channel: a new generation, the order to drain, and its end.
  */
 #include "app/app.h"
+#include "app/sandbox.h"
 #include "app/wiring.h"
 #include "directory/directory.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 struct world world;
@@ -68,6 +70,7 @@ static void keep_system_files(struct conf *c, const struct conf_bundle *b)
 {
     c->resolv_conf = arena_str(&c->arena, conf_bundle_text(b, S("/etc/resolv.conf")));
     c->hosts = arena_str(&c->arena, conf_bundle_text(b, S("/etc/hosts")));
+    c->anchor = arena_str(&c->arena, conf_bundle_text(b, S(ROOT_ANCHOR)));
 }
 
 static void announce(struct conf *c)
@@ -225,18 +228,38 @@ static err open_stores(const struct child_start *w)
     return spool_open(&world.spool, &sc, queue_recovered, world.queue);
 }
 
+/* Once this is done, nothing but these can be opened: whoever needs more adds it here. */
+static err shut_in(const struct folders *f)
+{
+    const struct sandbox_place places[] = {{f->spool, NULL},
+                                           {f->mail, NULL},
+                                           {f->history, NULL},
+                                           {f->data, "directory.db"},
+                                           {f->data, "directory.db-journal"}};
+    return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
+}
+
+/* The C library looks at this file each time that it is asked for local time, unless a name was given. */
+static void keep_time_zone(void)
+{
+    setenv("TZ", ":/etc/localtime", 0);
+    tzset();
+}
+
 int worker_run(const struct child_start *w)
 {
     prctl(PR_SET_NAME, "postrider-work");
     fcntl(w->channel, F_SETFL, O_NONBLOCK); /* a fiber reads it */
     priv_links_close(w->links, false, true);
     conf_bundle_close(w->bundle);
+    close(w->folders.secrets);
     world.channel = w->channel;
     world.folders = w->folders;
     world.conf = conf_ref(w->conf);
     for (size_t i = 0; i < w->sockets->n; i++)
         ports_add(&w->sockets->v[i]);
     keep_system_files(world.conf, w->bundle);
+    keep_time_zone();
     err e = tls_setup();
     if (!e)
         e = priv_connect(w->links);
@@ -244,6 +267,8 @@ int worker_run(const struct child_start *w)
         e = ports_prepare(world.conf, w->bundle);
     if (!e)
         e = drop_privileges(w->uid, w->gid);
+    if (!e && world.conf->sandbox)
+        e = shut_in(&w->folders);
     if (!e)
         e = open_stores(w);
     if (e) {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -113,20 +114,36 @@ static void be_wait(struct loop *l, rt_time until)
     }
 }
 
+struct thread_start {
+    void *(*fn)(void *arg);
+    void *arg;
+    char name[16];
+};
+
+/* A thread names itself: from outside that takes a file of /proc, which a sandbox does not open. */
+static void *named_thread(void *p)
+{
+    struct thread_start s = *(struct thread_start *)p;
+    free(p);
+    prctl(PR_SET_NAME, s.name);
+    return s.fn(s.arg);
+}
+
 /* Threads leave signals to the one that called rt_run. */
 int rt_thread_start(pthread_t *t, void *(*fn)(void *arg), void *arg, const char *name)
 {
     sigset_t all, old;
-    char short_name[16];
+    struct thread_start *s = calloc(1, sizeof *s);
+    if (!s)
+        return ENOMEM;
+    *s = (struct thread_start){fn, arg, ""};
+    str_to_c(str_sub(str_c(name), 0, sizeof s->name - 1), s->name, sizeof s->name);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int e = pthread_create(t, NULL, fn, arg);
+    int e = pthread_create(t, NULL, named_thread, s);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!e) {
-        str s = str_sub(str_c(name), 0, sizeof short_name - 1);
-        str_to_c(s, short_name, sizeof short_name);
-        pthread_setname_np(*t, short_name);
-    }
+    if (e)
+        free(s);
     return e;
 }
 
