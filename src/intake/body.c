@@ -5,7 +5,7 @@
  */
 #include "intake/internal.h"
 
-enum { FEED = 16 * 1024 }; /* most octets taken in one step */
+enum { FEED = 64 * 1024 }; /* most octets taken in one step */
 
 bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
 {
@@ -18,7 +18,7 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
     }
     err e = spool_room(intake_rooms.spool, t->announced);
     e = e ? e : queue_room(intake_rooms.queue, t->env.nto);
-    if (!e && !(t->body = body_new()))
+    if (!e && !(t->body = body_new_for(t->announced)))
         e = E_NOMEM;
     if (e) {
         reply_trouble(r, e);
@@ -41,7 +41,7 @@ static void give_up(struct tx *t, enum tx_trouble why, err e)
 }
 
 /* Nothing is kept any more, but the end must be found. */
-static size_t discard(struct tx *t, str wire)
+static size_t skip(struct tx *t, str wire)
 {
     char scratch[1024];
     size_t used = 0;
@@ -49,25 +49,6 @@ static size_t discard(struct tx *t, str wire)
         size_t n = wire.n - used < sizeof scratch - 1 ? wire.n - used : sizeof scratch - 1, got;
         used += data_in_feed(&t->scan, wire.p + used, n, scratch, &got);
     }
-    return used;
-}
-
-/* One step into the body's own memory. */
-static size_t take(struct tx *t, str wire)
-{
-    size_t space, got;
-    char *to = body_room(t->body, &space);
-    if (!to || space < 2) {
-        char one[2];
-        size_t used = data_in_feed(&t->scan, wire.p, 1, one, &got);
-        err e = to ? body_add(t->body, str_mem(one, got)) : E_NOMEM;
-        if (e)
-            give_up(t, TROUBLE_KEEP, e);
-        return used;
-    }
-    size_t n = wire.n < space - 1 ? wire.n : space - 1;
-    size_t used = data_in_feed(&t->scan, wire.p, n < FEED ? n : FEED, to, &got);
-    body_grew(t->body, got);
     return used;
 }
 
@@ -109,8 +90,7 @@ static err flush_chunk(struct tx *t) YIELDS
     return e;
 }
 
-/* After a step: limits, and room for the next one. */
-static void settle(struct tx *t) YIELDS
+static void check_limits(struct tx *t)
 {
     const struct conf *c = t->conf;
     uint64_t head = t->scan.head_done ? t->scan.body_at : t->scan.size;
@@ -118,7 +98,13 @@ static void settle(struct tx *t) YIELDS
         give_up(t, TROUBLE_SIZE, E_LIMIT);
     else if (head > (uint64_t)c->limits_header_size)
         give_up(t, TROUBLE_HEAD, E_LIMIT);
-    if (t->trouble || !t->scan.head_done || t->scan.done)
+}
+
+/* Before a step: what would make a chunk too long leaves for the spool. */
+static void make_room(struct tx *t) YIELDS
+{
+    check_limits(t);
+    if (t->trouble || !t->scan.head_done)
         return;
     uint64_t kept = body_size(t->body) - (t->head ? 0 : t->scan.body_at);
     if (kept <= SPOOL_CHUNK - FEED)
@@ -129,23 +115,43 @@ static void settle(struct tx *t) YIELDS
         give_up(t, TROUBLE_KEEP, e);
 }
 
+char *tx_room(struct tx *t, size_t *ret_n)
+{
+    size_t space;
+    make_room(t);
+    char *to = t->trouble ? NULL : body_room(t->body, &space);
+    if (to)
+        *ret_n = space < FEED ? space : FEED;
+    else
+        give_up(t, TROUBLE_KEEP, E_NOMEM);
+    return to;
+}
+
+size_t tx_took(struct tx *t, size_t n)
+{
+    size_t room, got;
+    char *at = body_room(t->body, &room);
+    size_t used = data_in_feed(&t->scan, at, n, at, &got);
+    body_grew(t->body, got);
+    return used;
+}
+
 size_t tx_feed(struct tx *t, str wire)
 {
-    size_t used = 0;
+    size_t used = 0, room;
     while (used < wire.n && !t->scan.done) {
-        str rest = str_skip(wire, used);
-        if (t->trouble) {
-            used += discard(t, rest);
-            continue;
-        }
-        used += take(t, rest);
-        settle(t);
+        char *to = tx_room(t, &room);
+        str part = str_sub(str_skip(wire, used), 0, to ? room : SIZE_MAX);
+        if (to)
+            memcpy(to, part.p, part.n);
+        used += to ? tx_took(t, part.n) : skip(t, part);
     }
     return used;
 }
 
 bool tx_body_ok(struct tx *t, struct reply *r)
 {
+    check_limits(t);
     switch (t->trouble) {
     case TROUBLE_SIZE:
         reply_set(r, 552, "5.3.4", "Message size exceeds fixed maximum of %lld octets",

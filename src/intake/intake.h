@@ -75,6 +75,10 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
 /* Octets as they come from the client: takes dots away, finds the end (t->scan.done). Returns how many were
  * used. Never refuses: trouble is remembered and said by tx_commit. */
 size_t tx_feed(struct tx *t, str wire) YIELDS;
+/* The same without a copy: octets are read to tx_room's place, *ret_n of them at most, and tx_took says how many of
+ * these n were used. NULL when nothing is kept any more: what comes goes to tx_feed. */
+char *tx_room(struct tx *t, size_t *ret_n) YIELDS;
+size_t tx_took(struct tx *t, size_t n);
 /* Is there room for the body so far? For the answer to a BDAT that is not the last; what the octets are is judged at
  * the end. `r` is set only on refusal. */
 bool tx_body_ok(struct tx *t, struct reply *r);

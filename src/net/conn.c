@@ -383,6 +383,25 @@ bool conn_has_line(const struct conn *c)
     return c->in_at < c->in_n && memchr(c->in + c->in_at, '\n', c->in_n - c->in_at);
 }
 
+void conn_unread(struct conn *c, str s)
+{
+    if (c->e != OK || !s.n)
+        return;
+    if (c->in_at >= s.n) { /* they came from the buffer, where they still are */
+        c->in_at -= s.n;
+        return;
+    }
+    give_in(c);
+    c->in_cap = s.n > BUF_SIZE ? s.n : BUF_SIZE;
+    c->in = s.n > BUF_SIZE ? malloc(s.n) : buffer_take();
+    if (!c->in) {
+        conn_fail(c, E_NOMEM);
+        return;
+    }
+    memcpy(c->in, s.p, s.n);
+    c->in_n = s.n;
+}
+
 size_t conn_buffered(const struct conn *c) { return c->in_n - c->in_at + (c->tls ? tls_pending(c) : 0); }
 
 bool conn_readable(struct conn *c)

@@ -62,6 +62,8 @@ err conn_read_proxy(struct conn *c, struct proxyp *ret) YIELDS;
 err conn_read(struct conn *c, void *p, size_t n, size_t *ret_n) YIELDS;
 /* A whole line is here: conn_readline would not wait. */
 bool conn_has_line(const struct conn *c);
+/* Gives back the last octets that conn_read gave: they are read again. */
+void conn_unread(struct conn *c, str s);
 /* Octets that are here already, without sleeping (also those decrypted). */
 size_t conn_buffered(const struct conn *c);
 /* True when a byte is waiting in the socket or buffer right now (for early talkers); does not sleep. An end of the

@@ -1,19 +1,38 @@
 /* The message: DATA (RFC 5321 4.1.1.4), BDAT (RFC 3030), and an answer for each recipient in LMTP (RFC 2033 4.2). */
 #include "recv/internal.h"
 
+/* Octets of the message, n at most, from the socket to where they stay if there is such a place. 0: the connection
+ * failed. */
+static size_t feed_some(struct session *s, uint64_t n)
+{
+    size_t room, got, used;
+    char *to = s->sink->room ? s->sink->room(&s->as, &room) : NULL;
+    if (to) {
+        if (conn_read(s->c, to, room < n ? room : (size_t)n, &got) != OK)
+            return 0;
+        used = s->sink->took(&s->as, got);
+        conn_unread(s->c, str_mem(to + used, got - used));
+        return used;
+    }
+    str in;
+    if (conn_peek(s->c, &in) != OK)
+        return 0;
+    used = s->sink->feed(&s->as, str_sub(in, 0, n < in.n ? (size_t)n : in.n));
+    conn_took(s->c, used);
+    return used;
+}
+
 /* Octets up to the end that the dot marks, or up to `left` of a chunk (*left counts down). False: the
  * connection failed. */
 static bool feed(struct session *s, uint64_t *left, rt_time until)
 {
     struct data_in *scan = &s->tx.scan;
     while (left ? *left > 0 : !scan->done) {
-        str in;
         rt_time at = session_deadline(s, s->conf->limits_data_time);
         s->c->deadline = at < until ? at : until;
-        if (conn_peek(s->c, &in) != OK)
+        size_t n = feed_some(s, left ? *left : UINT64_MAX);
+        if (!n)
             return false;
-        size_t n = s->sink->feed(&s->as, left && *left < in.n ? str_sub(in, 0, (size_t)*left) : in);
-        conn_took(s->c, n);
         if (left)
             *left -= n;
     }

@@ -59,6 +59,9 @@ struct recv_sink {
     /* As tx_body_begin, tx_feed, tx_body_ok, tx_commit of intake. *r of body_begin may be set to a 354. */
     bool (*body_begin)(struct recv_client *k, enum data_mode mode, struct reply *r) YIELDS;
     size_t (*feed)(struct recv_client *k, str wire) YIELDS;
+    /* As tx_room and tx_took: where octets may be read to directly; NULL: they are fed. Both may be NULL. */
+    char *(*room)(struct recv_client *k, size_t *ret_n)YIELDS;
+    size_t (*took)(struct recv_client *k, size_t n);
     bool (*body_ok)(struct recv_client *k, struct reply *r) YIELDS;
     bool (*commit)(struct recv_client *k, struct reply *r) YIELDS;
     /* The end of a transaction, whatever it was; also without one. */

@@ -36,6 +36,8 @@ static bool body_begin(struct recv_client *k, enum data_mode mode, struct reply 
 }
 
 static size_t feed(struct recv_client *k, str wire) { return tx_feed(k->tx, wire); }
+static char *room(struct recv_client *k, size_t *ret_n) { return tx_room(k->tx, ret_n); }
+static size_t took(struct recv_client *k, size_t n) { return tx_took(k->tx, n); }
 
 static bool body_ok(struct recv_client *k, struct reply *r) { return tx_body_ok(k->tx, r); }
 
@@ -55,6 +57,8 @@ const struct recv_sink recv_store = {
     .rcpt = rcpt,
     .body_begin = body_begin,
     .feed = feed,
+    .room = room,
+    .took = took,
     .body_ok = body_ok,
     .commit = commit,
     .reset = reset,

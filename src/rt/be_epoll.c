@@ -249,6 +249,8 @@ static int be_accept(int fd, struct sockaddr *peer, socklen_t *n)
 static ssize_t be_recv(int fd, void *p, size_t n) { return recv(fd, p, n, 0); }
 static ssize_t be_send(int fd, const struct iovec *v, int nv)
 {
+    if (nv == 1)
+        return send(fd, v->iov_base, v->iov_len, MSG_NOSIGNAL);
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)nv};
     return sendmsg(fd, &m, MSG_NOSIGNAL);
 }

@@ -1,5 +1,5 @@
 /*
- * Memory for bodies: blocks of 4, 16, 64 and 256 KiB cut from slabs of 1 MiB, one size per slab. Freed
+ * Memory for bodies: blocks of 4 to 256 KiB cut from slabs of 1 MiB, one size per slab. Freed
  * blocks stay resident up to a bound and are used again without a system call; beyond it their
  * pages go back to the system, and a slab without a used block is unmapped. Slabs, and not a mapping per
  * block, because the number of mappings of a process is limited.

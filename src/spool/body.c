@@ -1,7 +1,7 @@
 /*
  * Message octets in memory. The first block begins with the body itself and each block with its own
- * head, so that a message of 10 KB takes three pages and no other allocation. The encoded envelope
- * may lie behind the octets; it is put there once, before the body is shared.
+ * head, so that a message of 10 KB takes three pages, in one piece if its size was known, and no other allocation. The
+ * encoded envelope may lie behind the octets; it is put there once, before the body is shared.
  */
 #include "spool/internal.h"
 
@@ -27,6 +27,8 @@ struct body {
 
 /* Left free at the beginning, so that the trace field of a message finds room without another block. */
 enum { HEADROOM = 512 };
+/* ... and behind the octets, for the envelope. */
+enum { TAILROOM = 512 };
 
 static char *data_of(const struct block *k) { return (char *)(k + 1); }
 
@@ -38,20 +40,25 @@ static struct block *block_new(int cls)
     return k;
 }
 
-struct body *body_new(void)
+struct body *body_new_for(uint64_t octets)
 {
-    struct body *b = block_take(BLOCK_4K);
+    int cls = BLOCK_4K;
+    while (cls < BLOCK_16K && octets > block_size(cls) - sizeof(struct body) - HEADROOM - TAILROOM)
+        cls++;
+    struct body *b = block_take(cls);
     if (!b)
         return NULL;
     memset(b, 0, sizeof *b);
     atomic_init(&b->refs, 1);
-    b->first.cls = BLOCK_4K;
-    b->first.cap = (uint32_t)(block_size(BLOCK_4K) - sizeof *b);
+    b->first.cls = cls;
+    b->first.cap = (uint32_t)(block_size(cls) - sizeof *b);
     b->first.used = b->first.start = HEADROOM;
     b->last = &b->first;
     b->nblocks = 1;
     return b;
 }
+
+struct body *body_new(void) { return body_new_for(0); }
 
 struct body *body_ref(struct body *b)
 {
@@ -73,14 +80,15 @@ void body_drop(struct body **pb)
     if (b->env_block)
         block_give(b->env_block, b->env_block->cls);
     free(b->env_heap);
-    block_give(b, BLOCK_4K);
+    block_give(b, b->first.cls);
 }
 
 /* Four blocks of each size before the next: little is wasted, and a large body has few pieces. */
 static int next_class(const struct body *b)
 {
-    uint32_t c = b->nblocks / 4;
-    return c < BLOCK_CLASSES ? (int)c : BLOCK_CLASSES - 1;
+    static const int8_t classes[] = {BLOCK_4K, BLOCK_16K, BLOCK_64K, BLOCK_256K};
+    uint32_t turn = b->nblocks / 4;
+    return classes[turn < sizeof classes ? turn : sizeof classes - 1];
 }
 
 char *body_room(struct body *b, size_t *ret_n)

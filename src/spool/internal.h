@@ -322,8 +322,12 @@ err body_put_envelope(struct body *b, const struct envelope *env, uint32_t chunk
 size_t envelope_size(const struct envelope *e);
 
 /* blocks.c: memory for bodies */
-enum { BLOCK_4K, BLOCK_16K, BLOCK_64K, BLOCK_256K, BLOCK_CLASSES };
-static inline size_t block_size(int cls) { return (size_t)4096 << (2 * cls); }
+enum { BLOCK_4K, BLOCK_8K, BLOCK_12K, BLOCK_16K, BLOCK_64K, BLOCK_256K, BLOCK_CLASSES };
+static inline size_t block_size(int cls)
+{
+    static const uint32_t sizes[BLOCK_CLASSES] = {4 << 10, 8 << 10, 12 << 10, 16 << 10, 64 << 10, 256 << 10};
+    return sizes[cls];
+}
 void *block_take(int cls); /* NULL without memory */
 void block_give(void *p, int cls);
 #endif

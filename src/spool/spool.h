@@ -75,6 +75,8 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret);
  */
 struct body;
 struct body *body_new(void); /* NULL without memory; one reference */
+/* The same with room for about `octets` in one piece, up to 16 KiB: for a message whose size was announced. */
+struct body *body_new_for(uint64_t octets);
 struct body *body_ref(struct body *b);
 void body_drop(struct body **b); /* NULL is fine */
 /* Room to read into: *ret_n bytes at the returned place (at least 1), then body_grew says how many were
