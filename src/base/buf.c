@@ -1,6 +1,7 @@
 /* Bounded growable bytes and the cursor that reads stored records back. */
 #include "base/buf.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ void buf_free(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
-char *buf_room(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
     if (b->e)
         return NULL;
@@ -46,18 +47,6 @@ char *buf_room(struct buf *b, size_t n)
     return b->p + b->n;
 }
 
-void buf_add(struct buf *b, str s)
-{
-    char *p = s.n ? buf_room(b, s.n) : NULL;
-    if (p) {
-        memcpy(p, s.p, s.n);
-        b->n += s.n;
-    }
-}
-
-void buf_add_c(struct buf *b, const char *z) { buf_add(b, str_c(z)); }
-void buf_add_char(struct buf *b, char c) { buf_add(b, (str){&c, 1}); }
-
 void buf_add_u64(struct buf *b, uint64_t v)
 {
     char d[20];
@@ -72,7 +61,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char tmp[256];
+    SCRATCH char tmp[256];
     int n = vsnprintf(tmp, sizeof tmp, fmt, ap);
     va_end(ap);
     if (n < 0) {
@@ -104,13 +93,11 @@ void buf_drop(struct buf *b, size_t n)
 
 static void put_le(struct buf *b, uint64_t v, size_t n)
 {
-    char d[8];
-    for (size_t i = 0; i < n; i++)
-        d[i] = (char)(v >> (8 * i));
-    buf_add(b, (str){d, n});
+    v = htole64(v);
+    buf_add(b, str_mem(&v, n));
 }
 
-void buf_put_u8(struct buf *b, uint8_t v) { put_le(b, v, 1); }
+void buf_put_u8(struct buf *b, uint8_t v) { buf_add_char(b, (char)v); }
 void buf_put_u16(struct buf *b, uint16_t v) { put_le(b, v, 2); }
 void buf_put_u32(struct buf *b, uint32_t v) { put_le(b, v, 4); }
 void buf_put_u64(struct buf *b, uint64_t v) { put_le(b, v, 8); }
@@ -151,9 +138,8 @@ static uint64_t get_le(struct cur *c, size_t n)
 {
     str s = cur_bytes(c, n);
     uint64_t v = 0;
-    for (size_t i = 0; i < s.n; i++)
-        v |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
-    return v;
+    memcpy(&v, s.p, s.n);
+    return le64toh(v);
 }
 
 uint8_t cur_u8(struct cur *c) { return (uint8_t)get_le(c, 1); }

@@ -20,13 +20,31 @@ void buf_free(struct buf *b);                               /* NULL and empty ar
 static inline void buf_clear(struct buf *b) { b->n = 0, b->e = OK; }
 static inline str buf_str(const struct buf *b) { return (str){b->p, b->n}; }
 
-void buf_add(struct buf *b, str s);
-void buf_add_c(struct buf *b, const char *z);
-void buf_add_char(struct buf *b, char c);
+char *buf_grow(struct buf *b, size_t n); /* (private) buf_room where there is none yet */
+/* Makes room for n more bytes and returns where they go; the caller then adds to b->n. NULL on failure. */
+static inline char *buf_room(struct buf *b, size_t n)
+{
+    return n <= b->cap - b->n && !b->e && b->p ? b->p + b->n : buf_grow(b, n);
+}
+static inline void buf_add(struct buf *b, str s)
+{
+    char *p = s.n ? buf_room(b, s.n) : NULL;
+    if (p) {
+        memcpy(p, s.p, s.n);
+        b->n += s.n;
+    }
+}
+static inline void buf_add_c(struct buf *b, const char *z) { buf_add(b, str_c(z)); }
+static inline void buf_add_char(struct buf *b, char c)
+{
+    char *p = buf_room(b, 1);
+    if (p) {
+        *p = c;
+        b->n++;
+    }
+}
 void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Makes room for n more bytes and returns where they go; the caller then adds to b->n. NULL on failure. */
-char *buf_room(struct buf *b, size_t n);
 /* Takes n bytes off the front. */
 void buf_drop(struct buf *b, size_t n);
 

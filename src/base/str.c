@@ -6,7 +6,7 @@ bool str_ieq(str a, str b)
     if (a.n != b.n)
         return false;
     for (size_t i = 0; i < a.n; i++)
-        if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+        if (a.p[i] != b.p[i] && ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
             return false;
     return true;
 }
@@ -43,17 +43,20 @@ size_t str_search(str a, str needle)
     return p ? (size_t)(p - a.p) : STR_NONE;
 }
 
-static str trim(str a, const char *set, size_t n)
+static bool blank(char c, bool ends) { return ascii_wsp(c) || (ends && (c == '\r' || c == '\n')); }
+
+static str trim(str a, bool ends)
 {
-    while (a.n && memchr(set, a.p[0], n))
-        a = str_skip(a, 1);
-    while (a.n && memchr(set, a.p[a.n - 1], n))
+    size_t from = 0;
+    while (from < a.n && blank(a.p[from], ends))
+        from++;
+    while (a.n > from && blank(a.p[a.n - 1], ends))
         a.n--;
-    return a;
+    return str_skip(a, from);
 }
 
-str str_trim(str a) { return trim(a, " \t\r\n", 4); }
-str str_trim_wsp(str a) { return trim(a, " \t", 2); }
+str str_trim(str a) { return trim(a, true); }
+str str_trim_wsp(str a) { return trim(a, false); }
 
 bool str_cut(str *rest, char sep, str *ret_head)
 {

@@ -9,6 +9,17 @@
 #include <stdint.h>
 #include <string.h>
 
+/* For scratch memory that is written before it is read: the compiler's zeroing of automatic variables would cost more
+ * than what is done with it. */
+#if defined __has_attribute
+#if __has_attribute(uninitialized)
+#define SCRATCH __attribute__((uninitialized))
+#endif
+#endif
+#ifndef SCRATCH
+#define SCRATCH
+#endif
+
 typedef struct str {
     const char *p;
     size_t n;

@@ -47,10 +47,16 @@ bool text_utf8(str s)
 
 bool text_ascii(str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] > 127)
-            return false;
-    return true;
+    const uint64_t high = 0x8080808080808080u;
+    uint64_t all = 0, word;
+    for (; s.n >= sizeof word; s = str_skip(s, sizeof word)) {
+        memcpy(&word, s.p, sizeof word);
+        all |= word;
+    }
+    word = 0;
+    if (s.n)
+        memcpy(&word, s.p, s.n);
+    return !((all | word) & high);
 }
 
 /* `width` digits with leading zeros at p. */

@@ -16,6 +16,7 @@ struct conf_index {
     struct map *boxes; /* one a domain */
     struct spot *mem;  /* all nodes */
     size_t ndomains;
+    bool senders; /* some route has `from` */
     const struct conf_file *files;
     size_t nfiles;
     bool given[KEY_COUNT]; /* global keys that stand in the file */
@@ -34,11 +35,14 @@ static uint64_t hash1(str s)
     uint64_t h = fold(0xcbf29ce484222325u, s);
     return h ^ h >> 32;
 }
-static uint64_t hash2(str a, str b)
+/* A pair: its first half, then what makes it whole. */
+static uint64_t half_hash(str a) { return fold(fold(0xcbf29ce484222325u, a), S("\n")); }
+static uint64_t whole_hash(uint64_t half, str b)
 {
-    uint64_t h = fold(fold(fold(0xcbf29ce484222325u, a), S("\n")), b);
+    uint64_t h = fold(half, b);
     return h ^ h >> 32;
 }
+static uint64_t hash2(str a, str b) { return whole_hash(half_hash(a), b); }
 
 static struct spot *spot_of(struct map_node *n) { return container_of(n, struct spot, node); }
 
@@ -66,9 +70,9 @@ static const struct conf_alias *find_alias(const struct conf *c, str local, str 
  * sender; under "" when it has none. */
 static str route_from(const struct conf_route *r, size_t i) { return r->from.n ? r->from.v[i] : S(""); }
 
-static const struct conf_route *find_route(const struct conf *c, str title, str from)
+static const struct conf_route *find_route(const struct conf *c, uint64_t half, str title, str from)
 {
-    for (struct map_node *n = map_find(&c->index->routes, hash2(title, from)); n; n = map_next_equal(n)) {
+    for (struct map_node *n = map_find(&c->index->routes, whole_hash(half, from)); n; n = map_next_equal(n)) {
         const struct conf_route *r = &c->routes[spot_of(n)->at];
         if (str_ieq(r->title, title) && str_ieq(route_from(r, spot_of(n)->from), from))
             return r;
@@ -108,11 +112,15 @@ const struct conf_alias *conf_alias(const struct conf *c, str local, str domain)
 
 static const struct conf_route *route_for(const struct conf *c, str title, str sender)
 {
-    size_t at = str_rfind(sender, '@');
-    const struct conf_route *r = find_route(c, title, sender.n ? sender : S("<>"));
-    if (!r && at != STR_NONE)
-        r = find_route(c, title, str_skip(sender, at));
-    return r ? r : find_route(c, title, S(""));
+    uint64_t half = half_hash(title);
+    const struct conf_route *r = NULL;
+    if (c->index->senders) {
+        size_t at = str_rfind(sender, '@');
+        r = find_route(c, half, title, sender.n ? sender : S("<>"));
+        if (!r && at != STR_NONE)
+            r = find_route(c, half, title, str_skip(sender, at));
+    }
+    return r ? r : find_route(c, half, title, S(""));
 }
 
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender)
@@ -194,7 +202,7 @@ static bool add_aliases(struct load *l, struct spot **at)
 /* Several routes of one title are told apart by their `from`. */
 static void route_twice(struct load *l, const struct conf_route *r, str from)
 {
-    const struct conf_route *first = find_route(l->c, r->title, from);
+    const struct conf_route *first = find_route(l->c, half_hash(r->title), r->title, from);
     if (first && from.n)
         fail(&l->e, r->line, "route %s from %s is given twice (first in line %d)", shown(&l->e, r->title),
              shown(&l->e, from), first->line);
@@ -212,6 +220,7 @@ static bool add_routes(struct load *l, struct spot **at)
         for (size_t j = 0; j < (r->from.n ? r->from.n : 1); j++, ++*at) {
             str from = route_from(r, j);
             route_twice(l, r, from);
+            c->index->senders |= from.n != 0;
             (*at)->at = (uint32_t)i;
             (*at)->from = (uint32_t)j;
             ok &= map_add(&c->index->routes, &(*at)->node, hash2(r->title, from));

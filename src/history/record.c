@@ -212,7 +212,7 @@ str address_bare(str a) { return a.n >= 2 && a.p[0] == '<' && a.p[a.n - 1] == '>
 
 uint32_t key_of_address(str address)
 {
-    char lower[VALUE_MAX];
+    SCRATCH char lower[VALUE_MAX];
     str a = address_bare(address);
     size_t n = kept(a);
     for (size_t i = 0; i < n; i++)

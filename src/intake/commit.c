@@ -100,7 +100,7 @@ static void add_flags(struct tx *t)
 /* For people: without folds, bounded. */
 static str keep_message_id(struct tx *t, str raw)
 {
-    char mem[256];
+    SCRATCH char mem[256];
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     if (raw.n)

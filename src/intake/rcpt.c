@@ -13,7 +13,7 @@ const struct conf_domain *domain_find(struct tx *t, const struct addr *a, bool *
     *ret_bad = false;
     if (a->kind != ADDR_NAME)
         return NULL;
-    char lower[ADDR_DOMAIN_MAX];
+    SCRATCH char lower[ADDR_DOMAIN_MAX];
     str d = a->domain;
     if (!text_ascii(d)) {
         *ret_bad = idn_to_ascii(d, &t->arena, &d) != OK;
@@ -211,7 +211,7 @@ bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
         reply_set(r, 452, "4.5.3", "Too many recipients");
         return false;
     }
-    char mem[ADDR_TEXT_MAX];
+    SCRATCH char mem[ADDR_TEXT_MAX];
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     addr_print(&text, &m->to);

@@ -51,7 +51,7 @@ static err room(uint64_t size, uint32_t recipients)
 /* Our own view of the sender: `local@domain` in the arena, empty for <>. */
 static bool keep_sender(struct tx *t, const struct addr *from)
 {
-    char mem[ADDR_TEXT_MAX];
+    SCRATCH char mem[ADDR_TEXT_MAX];
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     addr_print(&text, from);

@@ -204,7 +204,7 @@ void rcpt_done(struct queue *q, struct rcpt *r)
 void rcpt_resolve(struct queue *q, struct rcpt *r)
 {
     struct msg *m = msg_of(r);
-    char mem[sizeof((struct lease *)0)->key];
+    SCRATCH char mem[sizeof((struct lease *)0)->key];
     struct buf key;
     struct site_limits limits = {1, 1, 1, 0};
     buf_init_fixed(&key, mem, sizeof mem - 1);

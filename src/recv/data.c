@@ -58,7 +58,7 @@ static bool skip_chunk(struct session *s, uint64_t left)
 
 static void log_rejected(struct session *s, const struct reply *r)
 {
-    char mem[REPLY_LINE_MAX];
+    SCRATCH char mem[REPLY_LINE_MAX];
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     reply_print_line(&text, r);

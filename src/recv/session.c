@@ -28,7 +28,7 @@ rt_time session_deadline(const struct session *s, rt_time span)
 
 void session_say(struct session *s, const struct reply *r)
 {
-    char mem[1600];
+    SCRATCH char mem[1600];
     struct buf out;
     session_settle(s); /* answers go out in the order of the commands */
     buf_init_fixed(&out, mem, sizeof mem);
@@ -120,7 +120,8 @@ void session_forget(struct session *s)
 
 void session_greet(struct session *s)
 {
-    struct reply r = {0};
+    SCRATCH struct reply r;
+    reply_init(&r);
     reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
     session_say(s, &r);
 }
@@ -256,10 +257,11 @@ static bool passed_on(struct session *s, const struct command *cmd, const struct
 
 static void do_line(struct session *s, str line)
 {
-    struct reply r = {0};
+    SCRATCH struct reply r;
+    reply_init(&r);
     struct cmd c = {0};
     const struct command *cmd = NULL;
-    char mem[200]; /* the line itself does not outlive the handler */
+    SCRATCH char mem[200]; /* the line itself does not outlive the handler */
     str said = str_sub(line, 0, sizeof mem);
     memcpy(mem, said.p, said.n);
     enum fault f = cmd_parse(line, &c);
@@ -302,7 +304,8 @@ static bool step(struct session *s)
     bool skip = s->skipping;
     s->skipping = !broken && !crlf;
     if (skip || broken || !crlf) {
-        struct reply r = {0};
+        SCRATCH struct reply r;
+        reply_init(&r);
         if (!skip) {
             reply_set_str(&r, 500, "5.5.2", broken ? S("Line too long") : S("Lines must end in CRLF"));
             answer(s, NULL, broken ? S("(long line)") : line, &r);
@@ -316,7 +319,8 @@ static bool step(struct session *s)
 /* A last word where the peer can still hear it. */
 static void farewell(struct session *s)
 {
-    struct reply r = {0};
+    SCRATCH struct reply r;
+    reply_init(&r);
     if (s->closing || s->c->e == OK)
         return;
     switch (s->c->e) {

@@ -8,20 +8,27 @@
 #include "send/internal.h"
 #include "wire/idn.h"
 
-/* The recipient's domain as the configuration and DNS know it: A-labels in lower case, in `mem`. What cannot be
- * converted stays as it is: DNS will say that it does not exist. */
-static str domain_of(str address, char mem[ROUTE_DOMAIN_MAX])
+static str lower(str d, char mem[ROUTE_DOMAIN_MAX])
 {
-    AUTO_ARENA a = {0};
-    size_t at = str_rfind(address, '@');
-    str d = at == STR_NONE ? (str){"", 0} : str_skip(address, at + 1), ascii;
-    arena_init(&a, 1024, 16384);
-    if (!text_ascii(d) && idn_to_ascii(d, &a, &ascii) == OK)
-        d = ascii;
     d = str_sub(d, 0, ROUTE_DOMAIN_MAX);
     for (size_t i = 0; i < d.n; i++)
         mem[i] = ascii_lower(d.p[i]);
     return (str){mem, d.n};
+}
+
+/* The recipient's domain as the configuration and DNS know it: A-labels in lower case, in `mem`. What cannot be
+ * converted stays as it is: DNS will say that it does not exist. */
+static str domain_of(str address, char mem[ROUTE_DOMAIN_MAX])
+{
+    size_t at = str_rfind(address, '@');
+    str d = at == STR_NONE ? (str){"", 0} : str_skip(address, at + 1), ascii;
+    if (!text_ascii(d)) {
+        AUTO_ARENA a = {0};
+        arena_init(&a, 1024, 16384);
+        if (idn_to_ascii(d, &a, &ascii) == OK)
+            return lower(ascii, mem);
+    }
+    return lower(d, mem);
 }
 
 /* A level of its own goes before the one for all servers found by MX. */
@@ -171,7 +178,7 @@ void send_site(void *arg, str sender, str address, struct buf *ret_key, struct s
 {
     (void)arg;
     struct conf *c = send_world.conf();
-    char mem[ROUTE_DOMAIN_MAX];
+    SCRATCH char mem[ROUTE_DOMAIN_MAX];
     struct route r;
     route_find(c, sender, address, mem, &r);
     route_key(ret_key, &r);

@@ -8,8 +8,17 @@
 static bool is_8bit(char c) { return (unsigned char)c > 127; }
 static bool is_ctl(char c) { return (unsigned char)c < 32 || c == 127; }
 
-/* atext of RFC 5322 3.2.3; octets above 127 are judged elsewhere. */
-static bool is_atext(char c) { return ascii_alnum(c) || is_8bit(c) || (c && memchr("!#$%&'*+-/=?^_`{|}~", c, 19)); }
+/* atext of RFC 5322 3.2.3 that is neither letter nor digit: below 64 and above. */
+#define AT(c) ((uint64_t)1 << ((c)&63))
+static const uint64_t marks[2] = {
+    AT('!') | AT('#') | AT('$') | AT('%') | AT('&') | AT('\'') | AT('*') | AT('+') | AT('-') | AT('/') | AT('=') |
+        AT('?'),
+    AT('^') | AT('_') | AT('`') | AT('{') | AT('|') | AT('}') | AT('~'),
+};
+
+/* Octets above 127 are judged elsewhere. */
+static bool is_atext(char c) { return ascii_alnum(c) || is_8bit(c) || (marks[c >> 6 & 1] & AT(c)); }
+static bool is_label(char c) { return ascii_alnum(c) || is_8bit(c) || c == '-'; }
 
 bool addr_is_dot_string(str s)
 {
@@ -40,7 +49,7 @@ static bool label_valid(str l, unsigned flags)
         return false;
     for (size_t i = 0; i < l.n; i++) {
         char c = l.p[i];
-        if (!ascii_alnum(c) && c != '-' && !is_8bit(c) && !(c == '_' && flags & ADDR_F_UNDERSCORE))
+        if (!is_label(c) && !(c == '_' && flags & ADDR_F_UNDERSCORE))
             return false;
     }
     return true;
@@ -168,7 +177,7 @@ static enum fault take_domain(str *text, unsigned flags, struct addr *a)
         a->kind = literal_kind(a->domain);
         return a->kind == ADDR_NONE ? FAULT_ADDR_LITERAL : FAULT_NONE;
     }
-    while (i < text->n && (ascii_alnum(text->p[i]) || is_8bit(text->p[i]) || memchr(".-_", text->p[i], 3)))
+    while (i < text->n && (is_label(text->p[i]) || text->p[i] == '.' || text->p[i] == '_'))
         i++;
     a->domain = str_sub(*text, 0, i);
     *text = str_skip(*text, i);

@@ -152,7 +152,7 @@ static inline unsigned take_block(struct data_in *d, const char *in, unsigned n)
 /* The end of the input, shorter than a block. */
 static unsigned take_rest(struct data_in *d, const char *in, unsigned n)
 {
-    char block[BLOCK];
+    SCRATCH char block[BLOCK];
     memset(block, ' ', sizeof block);
     memcpy(block, in, n);
     return take_block(d, block, n);

@@ -104,10 +104,12 @@ static bool name_ok(str name)
 
 static bool value_ok(str value)
 {
-    for (size_t i = 0; i < value.n; i++)
-        if (((unsigned char)value.p[i] < 32 && value.p[i] != '\t' && value.p[i] != '\n') || value.p[i] == 127)
-            return false;
-    return true;
+    bool bad = false;
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        bad |= (c < 32 && c != '\t' && c != '\n') || c == 127;
+    }
+    return !bad;
 }
 
 /* Writes one line of a value, blanks in front of each word; folds before a word that would pass column 78.
@@ -115,6 +117,10 @@ static bool value_ok(str value)
 static bool add_folded(struct buf *out, str line, size_t col)
 {
     enum { FOLD = 78, MAX = 998 };
+    if (col + line.n <= FOLD) {
+        buf_add(out, line);
+        return true;
+    }
     while (line.n) {
         size_t blanks = 0, end;
         while (blanks < line.n && ascii_wsp(line.p[blanks]))
@@ -181,7 +187,7 @@ const char *head_with(bool esmtp, bool lmtp, bool tls, bool auth, bool utf8)
 /* Foreign text inside a comment, or as a name: nothing that ends or escapes it; at most 120 or 255 octets. */
 static void add_safe(struct buf *out, str s, bool comment)
 {
-    char safe[256];
+    SCRATCH char safe[256];
     s = str_sub(s, 0, comment ? 120 : 255);
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -226,7 +232,7 @@ static void add_comment(struct buf *v, const char *what, str text)
 
 err head_received(struct buf *out, const struct head_received *r)
 {
-    char mem[2000]; /* four names, two comments, an address, the words */
+    SCRATCH char mem[2000]; /* four names, two comments, an address, the words */
     struct buf v;
     buf_init_fixed(&v, mem, sizeof mem);
     if (r->local_user.n == 0)

@@ -6,17 +6,19 @@
 #include <stdio.h>
 
 /* Text of a reply line: HT, 32..126 (RFC 5321 4.2 textstring). */
-static char safe(char c) { return c == '\t' || (c >= 32 && c < 127) ? c : '?'; }
+static bool safe(char c) { return (c >= 32 && c < 127) || c == '\t'; }
 
-static void append(struct reply *r, str text, bool lines)
+static void append(struct reply *r, str text)
 {
     size_t room = sizeof r->text - r->n;
     if (text.n > room) {
         text.n = room;
         r->cut = true;
     }
+    char *to = r->text + r->n;
     for (size_t i = 0; i < text.n; i++)
-        r->text[r->n++] = lines && text.p[i] == '\n' ? '\n' : safe(text.p[i]);
+        to[i] = safe(text.p[i]) || text.p[i] == '\n' ? text.p[i] : '?';
+    r->n += (uint16_t)text.n;
     while (r->n && r->text[r->n - 1] == '\n')
         r->n--;
 }
@@ -34,7 +36,7 @@ static void set_head(struct reply *r, int code, const char *esc)
 void reply_set_str(struct reply *r, int code, const char *esc, str text)
 {
     set_head(r, code, esc);
-    append(r, text, true);
+    append(r, text);
 }
 
 void reply_add_str(struct reply *r, str line)
@@ -45,7 +47,7 @@ void reply_add_str(struct reply *r, str line)
     }
     if (r->n)
         r->text[r->n++] = '\n';
-    append(r, line, true);
+    append(r, line);
 }
 
 __attribute__((format(printf, 3, 0))) static str format(char *mem, size_t size, const char *fmt, va_list ap)
@@ -56,7 +58,7 @@ __attribute__((format(printf, 3, 0))) static str format(char *mem, size_t size, 
 
 void reply_set(struct reply *r, int code, const char *esc, const char *fmt, ...)
 {
-    char tmp[REPLY_TEXT_MAX + 1];
+    SCRATCH char tmp[REPLY_TEXT_MAX + 1];
     va_list ap;
     va_start(ap, fmt);
     str s = format(tmp, sizeof tmp, fmt, ap);
@@ -66,7 +68,7 @@ void reply_set(struct reply *r, int code, const char *esc, const char *fmt, ...)
 
 void reply_add(struct reply *r, const char *fmt, ...)
 {
-    char tmp[REPLY_TEXT_MAX + 1];
+    SCRATCH char tmp[REPLY_TEXT_MAX + 1];
     va_list ap;
     va_start(ap, fmt);
     str s = format(tmp, sizeof tmp, fmt, ap);

@@ -21,6 +21,7 @@ struct reply {
     char text[REPLY_TEXT_MAX]; /* lines separated by '\n', none at the end */
 };
 
+static inline void reply_init(struct reply *r) { r->code = 0, r->esc[0] = 0, r->cut = false, r->n = 0; } /* not set */
 /* Fills *r. esc may be "" or NULL. CR, NUL, controls and octets above 127 become '?'; '\n' separates lines. */
 void reply_set(struct reply *r, int code, const char *esc, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* One more line. */
