@@ -4,6 +4,7 @@
  * sessions go on.
  */
 #include "app/wiring.h"
+#include "proxy/proxy.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -193,11 +194,15 @@ static err make_listener(struct conf *c, struct port *p, const struct conf_bundl
     if (p->set.kind == SOCKET_LISTENER) {
         if (!l)
             return E_NOT_FOUND;
-        rc.kind = l->protocol == CONF_LMTP ? RECV_LMTP : l->submission ? RECV_SUBMISSION : RECV_MX;
+        rc.kind = l->nupstreams              ? RECV_PROXY
+                  : l->protocol == CONF_LMTP ? RECV_LMTP
+                  : l->submission            ? RECV_SUBMISSION
+                                             : RECV_MX;
         err e = l->tls == CONF_TLS_OFF ? OK : make_tls(c, l, b, &tls);
         if (e)
             return e;
         rc.tls = tls;
+        rc.sink = proxy_sink(l);
     }
     rc.tenant = (uint32_t)(l ? l - c->listeners : 0) + 1;
     err e = recv_listener_new(ret, &rc);

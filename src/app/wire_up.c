@@ -1,5 +1,6 @@
 /* All registrations between rooms: who is told of what. */
 #include "app/wiring.h"
+#include "proxy/proxy.h"
 #include "ctl/ctl.h"
 #include "intake/intake.h"
 #include "net/net.h"
@@ -12,6 +13,12 @@ const struct queue_ops *world_queue_ops(void)
 {
     static const struct queue_ops ops = {.site = send_site, .start = send_start, .report = send_report};
     return &ops;
+}
+
+void world_watch(void *arg)
+{
+    (void)arg;
+    proxy_watch(world_conf);
 }
 
 void world_wire_up(void)

@@ -24,6 +24,8 @@ struct conf *world_conf(void);
 /* ---- wire_up.c ------------------------------------------------------------------------------------------ */
 
 const struct queue_ops *world_queue_ops(void);
+/* A fiber that looks after the servers behind proxy listeners. */
+void world_watch(void *arg) YIELDS;
 /* Tells every room of the others; before the loops run. */
 void world_wire_up(void);
 /* Serves a control or metrics socket of this loop, until the fiber is cancelled. */

@@ -182,6 +182,7 @@ static void start_loop(void *arg, int index)
         queue_start(world.queue, world.spool, c);
         world.running = true;
         fiber_spawn(follow_parent, NULL, "parent");
+        fiber_spawn(world_watch, NULL, "proxy");
         channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
     }
     conf_drop(&c);

@@ -46,8 +46,10 @@ static void ext_size(const struct session *s, struct buf *out)
 
 static void ext_limits(const struct session *s, struct buf *out)
 {
-    buf_printf(out, " MAILMAX=%lld RCPTMAX=%lld", (long long)s->conf->limits_messages,
-               (long long)s->conf->limits_recipients);
+    int64_t most = s->conf->limits_recipients;
+    if (s->offer.rcpt_max && s->offer.rcpt_max < most)
+        most = s->offer.rcpt_max;
+    buf_printf(out, " MAILMAX=%lld RCPTMAX=%lld", (long long)s->conf->limits_messages, (long long)most);
 }
 
 static void ext_xclient(const struct session *s, struct buf *out)

@@ -368,8 +368,8 @@ static bool session_begin(struct session *s, struct conn *c, struct recv_listene
     s->c = c;
     s->l = l;
     s->sink = l->c.sink ? l->c.sink : &recv_store;
-    s->as =
-        (struct recv_client){.c = c, .src = &s->src, .conf = &s->conf, .listener = l->c.conf_listener, .tx = &s->tx};
+    s->as = (struct recv_client){
+        .c = c, .src = &s->src, .conf = &s->conf, .listener = l->c.conf_listener, .home = l->c.conf, .tx = &s->tx};
     s->conf = intake_conf();
     s->state = STATE_GREET;
     s->why = "quit";

@@ -17,7 +17,8 @@ struct recv_client {
     struct conn *c;                       /* the client's connection */
     struct source *src;                   /* who it is; its strings may change while no transaction is open */
     struct conf **conf;                   /* the generation in force; taken anew by each MAIL */
-    const struct conf_listener *listener; /* of the generation that the session began with */
+    const struct conf_listener *listener; /* of the generation that the session began with ... */
+    struct conf *home;                    /* ... this one */
     struct tx *tx;
     bool can_tls;    /* TLS is possible here and not active */
     void *own;       /* the sink's */
@@ -26,9 +27,10 @@ struct recv_client {
 
 /* What EHLO may offer beside what recv does alone (PIPELINING, CHUNKING, STARTTLS, XCLIENT, ENHANCEDSTATUSCODES). */
 struct recv_offer {
-    uint32_t caps; /* enum cap of wire/reply.h: SIZE, 8BITMIME, SMTPUTF8, BINARYMIME, DSN, AUTH, LIMITS, VRFY */
-    uint64_t size; /* SIZE; 0: limits.message-size */
-    str lines;     /* further lines of the answer, each ended by '\n'; the sink's memory */
+    uint32_t caps;     /* enum cap of wire/reply.h: SIZE, 8BITMIME, SMTPUTF8, BINARYMIME, DSN, AUTH, LIMITS, VRFY */
+    uint64_t size;     /* SIZE; 0: limits.message-size */
+    uint32_t rcpt_max; /* LIMITS RCPTMAX; 0: limits.recipients */
+    str lines;         /* further lines of the answer, each ended by '\n'; the sink's memory */
 };
 
 enum recv_take {

@@ -128,3 +128,39 @@ enum proxyp_result proxyp_parse(str in, struct proxyp *ret)
         *ret = p;
     return r;
 }
+
+/* ---- printing ---- */
+
+static void print1(struct buf *out, bool known, const struct ip_port *src, const struct ip_port *dst)
+{
+    if (!known) {
+        buf_add_c(out, "PROXY UNKNOWN\r\n");
+        return;
+    }
+    buf_printf(out, "PROXY TCP%d ", src->ip.v);
+    ip_print(out, &src->ip);
+    buf_add_char(out, ' ');
+    ip_print(out, &dst->ip);
+    buf_printf(out, " %u %u\r\n", src->port, dst->port);
+}
+
+static void print2(struct buf *out, bool known, const struct ip_port *src, const struct ip_port *dst)
+{
+    size_t n = !known ? 0 : src->ip.v == 4 ? 4 : 16;
+    const char head[4] = {known ? 0x21 : 0x20, (char)(!known ? 0 : n == 4 ? 0x11 : 0x21), 0, (char)(n ? 2 * n + 4 : 0)};
+    const char ports[4] = {(char)(src->port >> 8), (char)src->port, (char)(dst->port >> 8), (char)dst->port};
+    buf_add(out, str_mem(sig2, sizeof sig2));
+    buf_add(out, str_mem(head, sizeof head));
+    buf_add(out, str_mem((const char *)src->ip.b, n));
+    buf_add(out, str_mem((const char *)dst->ip.b, n));
+    buf_add(out, str_mem(ports, n ? sizeof ports : 0));
+}
+
+void proxyp_print(struct buf *out, int version, const struct ip_port *src, const struct ip_port *dst)
+{
+    bool known = src->ip.v && src->ip.v == dst->ip.v;
+    if (version == 2)
+        print2(out, known, src, dst);
+    else
+        print1(out, known, src, dst);
+}

@@ -4,7 +4,7 @@
  */
 #ifndef WIRE_PROXYP_H
 #define WIRE_PROXYP_H
-#include "base/str.h"
+#include "base/buf.h"
 #include "wire/ip.h"
 
 enum {
@@ -23,5 +23,8 @@ struct proxyp {
 
 /* in: all octets received so far. MORE never for more than PROXYP_V2_MAX octets. */
 enum proxyp_result proxyp_parse(str in, struct proxyp *ret);
+/* The header of version 1 or 2 (at most PROXYP_V1_MAX octets). Without addresses, or with some of two families, it
+ * says UNKNOWN or LOCAL. */
+void proxyp_print(struct buf *out, int version, const struct ip_port *src, const struct ip_port *dst);
 
 #endif
