@@ -48,14 +48,16 @@ err __wrap_spool_group_end(struct spool_group *g, uint64_t id)
     return broken("forgotten-outcome") && forgotten == id ? OK : __real_spool_group_end(g, id);
 }
 
-/* early-recycle: a sealed segment is freed although a message in it lives. */
+/* early-recycle: a segment is freed although ends in it are about messages whose records are still there (SPOOL.md 5,
+ * rule 3). */
 bool __real_seg_is_dead(const struct engine *e, const struct seg *s);
 bool __wrap_seg_is_dead(const struct engine *e, const struct seg *s);
 bool __wrap_seg_is_dead(const struct engine *e, const struct seg *s)
 {
-    if (broken("early-recycle") && s->state == SEG_SEALED && s->live == 1 && !s->pins && !s->stuck && s != e->from)
-        return true;
-    return __real_seg_is_dead(e, s);
+    if (!broken("early-recycle"))
+        return __real_seg_is_dead(e, s);
+    return s->state == SEG_SEALED && !s->live && !s->pins && !s->stuck && s != e->from &&
+           bits_empty_but(e, s->after, s->slot);
 }
 
 /* split-bounce: the outcome is written first, the report that it causes in a group of its own. */

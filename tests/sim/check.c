@@ -49,9 +49,16 @@ static void look(struct node *n, void *arg)
                   (unsigned long long)k.q.recipients);
     if (k.q.messages > k.q.recipients)
         violation("%s: more messages than recipients", n->name);
-    if (k.q.messages > k.s.messages)
+    /* For a moment the spool knows of an end and the queue is not yet told. */
+    rt_time *ahead = &n->server->ahead_since;
+    *ahead = k.q.messages <= k.s.messages ? 0 : *ahead ? *ahead : sim.now;
+    if (*ahead && *ahead<sim.now - RT_S && * ahead> n->boot[n->nboots - 1].from)
         violation("%s: the queue has %llu messages, the spool %llu", n->name, (unsigned long long)k.q.messages,
                   (unsigned long long)k.s.messages);
+    for (int i = 0; i < LOG_ENDS; i++)
+        if (k.counted[i] != n->lines[i])
+            violation("%s: %lld events of kind %d counted, %lld in the log", n->name, (long long)k.counted[i], i,
+                      (long long)n->lines[i]);
     if (k.out < 0 || k.sessions < 0 || k.bodies < 0)
         violation("%s: a gauge below nothing", n->name);
     while (queue_walk(n->server->queue, &f, &cursor, 1000, look_at, &o))
@@ -61,10 +68,27 @@ static void look(struct node *n, void *arg)
                   (unsigned long long)o.held);
 }
 
+/* Nothing to do, nobody there: nothing may be held. */
+static void look_at_rest(struct node *n, void *arg)
+{
+    struct look k;
+    (void)arg;
+    postrider_look(n, &k);
+    if (k.bodies || k.sessions || k.out)
+        violation("%s is at rest with %lld bytes of bodies, %lld sessions, %lld connections", n->name,
+                  (long long)k.bodies, (long long)k.sessions, (long long)k.out);
+    if (k.fibers != n->server->loops)
+        violation("%s is at rest with %lld fibers in %d loops", n->name, (long long)k.fibers, n->server->loops);
+}
+
+void check_rest(void)
+{
+    for (int i = 1; i < sim.nnodes; i++)
+        node_visit(sim.node[i], look_at_rest, NULL);
+}
+
 static bool to_remote(const struct link *l, const struct remote *r)
 {
-    char text[2][INET_ADDRSTRLEN];
-    (void)text;
     for (int i = 0; i < 2; i++)
         if (r->ip[i][0]) {
             struct sockaddr_storage at = place(r->ip[i], 0);

@@ -51,7 +51,7 @@ static void compose(struct msg *m, const char *name, unsigned type)
 {
     const char *ip;
     if (type == DNS_MX && (ip = world_host(name))) {
-        char host[260];
+        char host[DNS_NAME_MAX + 8];
         msg_begin(m, 1, 0, name, type);
         snprintf(host, sizeof host, "mx.%s", name);
         rr_mx(m, name, 60, 10, host);

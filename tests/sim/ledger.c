@@ -153,7 +153,7 @@ static str field(str line, str name)
 
 void ledger_line(struct node *n, str line)
 {
-    static const char *const ends[] = {"delivered", "bounced", "expired", "removed"};
+    static const char *const ends[LOG_ENDS] = {"delivered", "bounced", "expired", "removed"};
     trace("%s| " STR_FMT, n->name, STR_ARG(line));
     str rest = line, word;
     for (int i = 0; i < 3; i++)
@@ -161,8 +161,9 @@ void ledger_line(struct node *n, str line)
             return;
     if (str_eq(word, S("bug")))
         violation("%s says: " STR_FMT, n->name, STR_ARG(line));
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < LOG_ENDS; i++) {
         uint64_t id;
+        n->lines[i] += str_eq(word, str_c(ends[i]));
         if (!str_eq(word, str_c(ends[i])) || !rt_id_parse(field(line, S("id=")), &id))
             continue;
         if (nlog_ends == log_ends_cap)

@@ -24,6 +24,7 @@ static void life_ends(struct node *n, int how)
     n->main_actor = NULL;
     n->pool.n = 0;
     n->log_n = 0;
+    memset(n->lines, 0, sizeof n->lines);
 }
 
 /* An orderly end forgets nothing: no fiber (rt_run says so), no memory, no descriptor. */
@@ -121,6 +122,7 @@ bool node_visit(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
         loop->loop->wall = -1;
         fn(n, arg);
         task_wake_all(loop->loop);
+        rt_log_flush();
         image_swap(loop, NULL);
         sim.running = was;
     }

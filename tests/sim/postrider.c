@@ -183,6 +183,10 @@ void postrider_look(struct node *n, void *arg)
     k->sessions = metric_read(M_connections);
     k->out = metric_read(M_deliveries);
     k->recipients = metric_read(M_queue_recipients);
+    k->fibers = metric_read(M_fibers);
+    static const enum event ends[LOG_ENDS] = {EV_delivered, EV_bounced, EV_expired, EV_removed};
+    for (int i = 0; i < LOG_ENDS; i++)
+        k->counted[i] = event_count(ends[i]);
 }
 
 struct pick {

@@ -176,6 +176,7 @@ struct boot {            /* one life of a node */
     rt_time from, until; /* until: RT_NEVER while it lives */
     enum { END_STOP, END_KILL, END_POWER } how;
 };
+enum { LOG_ENDS = 4 }; /* delivered, bounced, expired, removed */
 enum { BOOTS_MAX = 24, POOL_JOBS = 1024 };
 struct node {
     int index; /* 0: the world outside, clients and servers of others */
@@ -200,7 +201,8 @@ struct node {
         int workers;
         bool ends;
     } pool;
-    struct server *server; /* what node.c needs to know of a postrider */
+    struct server *server;   /* what node.c needs to know of a postrider */
+    int64_t lines[LOG_ENDS]; /* of the log in this life, by what they say */
     char log[4096];
     size_t log_n;
 };

@@ -191,8 +191,11 @@ static bool settle(rt_time most)
         for (int i = 1; i < sim.nnodes; i++)
             node_visit(sim.node[i], release_all, NULL);
         check_step();
-        if (!clients_open && quiet() && !left())
+        if (!clients_open && quiet() && !left()) {
+            fiber_sleep(rt_after(60 * RT_S)); /* until idle connections and silent clients are given up */
+            check_rest();
             return true;
+        }
     }
     for (int i = 1; i < sim.nnodes; i++) {
         if (!sim.node[i]->up)
@@ -216,13 +219,15 @@ static bool all_gone(void)
 static void last_crash(void)
 {
     size_t before = narrivals;
+    int last = lan_links() ? lan_links()->id : 0;
     for (int i = 1; i < sim.nnodes; i++)
         sim_at(sim.now, crash_one, sim.node[i], sim_chance(30) ? CRASH_KILL : CRASH_POWER);
     fiber_sleep(rt_after(15 * RT_S));
     if (!settle(20 * RT_S))
         violation("something came back after the last crash");
-    if (narrivals != before)
-        violation("something was delivered again after the last crash");
+    for (; before < narrivals; before++) /* a slow server may still bring in what it was given before */
+        if (arrivals[before].end->link->id > last)
+            violation("message %d was delivered again after the last crash", arrivals[before].token);
 }
 
 static void stop_all(void)

@@ -45,7 +45,7 @@ struct server {
     rt_time lifetime;
     struct queue *queue;
     struct spool *spool;
-    uint64_t refused_syncs;
+    rt_time ahead_since; /* when the queue was first seen with more messages than the spool; 0: it has not */
 };
 struct node *postrider_new(int number);
 void postrider_stop(struct node *n, void *arg); /* visits */
@@ -54,7 +54,8 @@ void postrider_look(struct node *n, void *arg); /* arg: struct look; sums that m
 struct look {
     struct queue_stats q;
     struct spool_stats s;
-    int64_t bodies, sessions, out, recipients;
+    int64_t bodies, sessions, out, recipients, fibers;
+    int64_t counted[LOG_ENDS];
 };
 void postrider_operate(struct node *n, void *arg); /* arg: enum queue_action */
 
@@ -108,6 +109,7 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
 void ledger_line(struct node *n, str line);
 void ledger_ended(str message, bool bounce);
 void check_step(void); /* between two events of the story */
+void check_rest(void); /* when nothing is left to do */
 void check_limits(void);
 void check_end(void); /* of a world that was given time to settle */
 void check_mailboxes(void);
