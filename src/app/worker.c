@@ -70,7 +70,8 @@ static void keep_system_files(struct conf *c, const struct conf_bundle *b)
 {
     c->resolv_conf = arena_str(&c->arena, conf_bundle_text(b, S("/etc/resolv.conf")));
     c->hosts = arena_str(&c->arena, conf_bundle_text(b, S("/etc/hosts")));
-    c->anchor = arena_str(&c->arena, conf_bundle_text(b, S(ROOT_ANCHOR)));
+    if (!c->anchor.n)
+        c->anchor = arena_str(&c->arena, conf_bundle_text(b, S(ROOT_ANCHOR)));
 }
 
 static void announce(struct conf *c)

@@ -159,8 +159,9 @@ static str file_text(struct load *l, str path)
     return (str){NULL, 0};
 }
 
-static void route_files(struct load *l)
+static void texts_of_files(struct load *l)
 {
+    l->c->anchor = arena_str(&l->c->arena, file_text(l, l->c->dns_trust_anchor));
     for (size_t i = 0; i < l->c->nroutes; i++) {
         struct conf_route *r = &l->c->routes[i];
         str rest = file_text(l, r->password_file), line = {0};
@@ -214,5 +215,5 @@ void check(struct load *l)
     check_aliases(l);
     check_proxies(l);
     check_routes(l);
-    route_files(l);
+    texts_of_files(l);
 }

@@ -131,7 +131,7 @@ struct conf {
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */
     str resolv_conf, hosts;   /* texts of the system's files; set by the owner */
-    str anchor;               /* likewise: the root's trust anchor */
+    str anchor;               /* contents of dns_trust_anchor; without: of the system's, set by the owner */
     bool private_targets_now; /* private_targets with `auto` resolved; likewise: */
     bool dns_validate_now;
     struct arena arena;       /* (private) */

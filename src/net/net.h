@@ -102,11 +102,22 @@ err tls_self_signed(str hostname, struct buf *cert_pem, struct buf *key_pem);
  * Bounded by c->deadline. *ret_why (may be NULL) receives OpenSSL's reason for the log. */
 err tls_accept(struct conn *c, struct tls_server *s, struct buf *ret_why) YIELDS;
 
-enum tls_verify { TLS_ANY, TLS_VERIFY }; /* TLS_VERIFY: chain to the system's roots and `name` */
+enum tls_verify {
+    TLS_ANY,
+    TLS_VERIFY, /* chain to the system's roots and `name` */
+    TLS_DANE    /* a record of `tlsa` (RFC 7672) */
+};
+struct tls_tlsa { /* RFC 6698 2.1 */
+    uint8_t usage, selector, matching;
+    str data;
+};
 struct tls_client_config {
     enum tls_verify verify;
-    str name;           /* SNI and reference identity */
+    str name;           /* SNI and reference identity; TLS_DANE: the base domain of the records */
     const char *ca_pem; /* roots instead of the system's; NULL: the system's */
+    const struct tls_tlsa *tlsa;
+    size_t ntlsa;
+    str also; /* TLS_DANE: another identity that a DANE-TA(2) chain may have, the next-hop domain; "" none */
 };
 /* E_TLS_NAME: the handshake went well but for the certificate. */
 err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why) YIELDS;

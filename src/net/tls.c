@@ -216,12 +216,39 @@ static bool set_name(SSL *ssl, str name, bool verify)
     return is_ip || !*z || SSL_set_tlsext_host_name(ssl, z);
 }
 
+/* RFC 7672 3.1: no name and no dates with DANE-EE(3); with DANE-TA(2) the base domain or the next-hop domain. */
+static err set_dane(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
+{
+    SSL *ssl = c->tls->ssl;
+    char name[256], also[256];
+    int usable = 0;
+    if (!str_to_c(cfg->name, name, sizeof name) || !str_to_c(cfg->also, also, sizeof also) ||
+        SSL_dane_enable(ssl, name) <= 0)
+        return conn_fail(c, E_TLS_NAME);
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    for (size_t i = 0; i < cfg->ntlsa; i++) {
+        const struct tls_tlsa *r = &cfg->tlsa[i];
+        usable +=
+            SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, (const unsigned char *)r->data.p, r->data.n) > 0;
+    }
+    ERR_clear_error();
+    if (!usable || (*also && !SSL_add1_host(ssl, also))) {
+        say(ret_why, "no TLSA record can be used");
+        return conn_fail(c, E_TLS_NAME);
+    }
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    return OK;
+}
+
 static err prepare_client(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
 {
     bool verify = cfg->verify == TLS_VERIFY;
     SSL *ssl = c->tls->ssl;
     SSL_set_connect_state(ssl);
     ERR_clear_error();
+    if (cfg->verify == TLS_DANE)
+        return set_dane(c, cfg, ret_why);
     if (!set_name(ssl, cfg->name, verify)) {
         say(ret_why, "not a name that a certificate can have");
         return conn_fail(c, E_TLS_NAME);
@@ -241,7 +268,7 @@ static err prepare_client(struct conn *c, const struct tls_client_config *cfg, s
 
 err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
 {
-    bool verify = cfg->verify == TLS_VERIFY;
+    bool verify = cfg->verify != TLS_ANY;
     if (c->e != OK || begin(c, tls_client_ctx(verify), ret_why) != OK || prepare_client(c, cfg, ret_why) != OK)
         return c->e;
     if (shake_hands(c, ret_why) == OK) {

@@ -280,6 +280,7 @@ static void client_make(void)
     }
     if (client_verify) {
         SSL_CTX_set_verify(client_verify, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_dane_enable(client_verify);
         if (!SSL_CTX_load_verify_file(client_verify, SYSTEM_ROOTS))
             SSL_CTX_set_default_verify_paths(client_verify);
     }

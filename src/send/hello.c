@@ -74,10 +74,15 @@ static err handshake(struct peer *p)
     char reason[256];
     struct buf why;
     buf_init_fixed(&why, reason, sizeof reason);
-    bool verify = p->route.tls == LEVEL_VERIFY;
+    bool verify = p->level == LEVEL_VERIFY, dane = p->level == LEVEL_DANE;
     struct tls_client_config cfg = {
-        .verify = verify ? TLS_VERIFY : TLS_ANY,
-        .name = tls_name(p),
+        .verify = dane     ? TLS_DANE
+                  : verify ? TLS_VERIFY
+                           : TLS_ANY,
+        .name = dane ? p->dane->base : tls_name(p),
+        .tlsa = dane ? p->dane->v : NULL,
+        .ntlsa = dane ? p->dane->n : 0,
+        .also = dane ? p->route.domain : S(""),
         .ca_pem = verify && p->route.via && p->route.via->ca_pem.n ? p->route.via->ca_pem.p : NULL,
     };
     p->conn.deadline = rt_after(p->conf->send_command_time);
@@ -89,14 +94,17 @@ static err handshake(struct peer *p)
     return OK;
 }
 
+static const char *by_dane(const struct peer *p) { return p->dane ? " by TLSA records" : ""; }
+
 /* RFC 3207: after the handshake everything learnt before it is forgotten. */
 static err start_tls(struct peer *p)
 {
-    bool must = p->route.tls == LEVEL_REQUIRE || p->route.tls == LEVEL_VERIFY;
-    if (p->secure || p->route.tls == LEVEL_NONE)
+    bool must = p->level >= LEVEL_REQUIRE;
+    if (p->secure || p->level == LEVEL_NONE)
         return OK;
     if (!(p->ehlo.caps & CAP_STARTTLS))
-        return must ? peer_fail(p, E_TLS, "7.5", "TLS is required, but the server does not offer it") : OK;
+        return must ? peer_fail(p, E_TLS, "7.5", "TLS is required%s, but the server does not offer it", by_dane(p))
+                    : OK;
     err e = peer_command(p, "STARTTLS\r\n");
     if (e)
         return peer_fail(p, must ? e : E_TLS, err_esc(e), "%s after STARTTLS", err_text(e));
@@ -105,7 +113,8 @@ static err start_tls(struct peer *p)
         return must ? E_REFUSED : E_TLS;
     }
     if (p->in.r.code != 220)
-        return must ? peer_fail(p, E_TLS, "7.5", "TLS is required, but the server says %d to STARTTLS", p->in.r.code)
+        return must ? peer_fail(p, E_TLS, "7.5", "TLS is required%s, but the server says %d to STARTTLS", by_dane(p),
+                                p->in.r.code)
                     : OK;
     e = handshake(p);
     return e ? e : say_hello(p);

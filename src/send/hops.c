@@ -16,6 +16,8 @@ struct search {
     struct hops *h;
     uint16_t preference; /* of the host whose addresses are added */
     bool by_mx;          /* DNS named it, not the configuration */
+    bool secure;         /* and that answer was validated */
+    const struct dane *dane;
 };
 
 /* ---- what may be tried ---------------------------------------------------------------------------------- */
@@ -79,6 +81,7 @@ static err add_address(const struct search *s, const struct ip_port *a, str host
         return E_NOMEM;
     hop->preference = s->preference;
     hop->found = s->by_mx;
+    hop->dane = s->dane;
     ip_to_sockaddr(a, &hop->to);
     return OK;
 }
@@ -109,7 +112,8 @@ static void add_addresses(const struct search *s, struct dns_answer v[2], str na
 }
 
 /* All addresses of a host. Temporary errors count only when nothing was found; E_LOOP always does for DNS's. */
-static err add_host(const struct search *s, str name, uint16_t port)
+static err add_host(struct search *s, str name, uint16_t port) YIELDS;
+static err add_host(struct search *s, str name, uint16_t port)
 {
     struct dns_answer v[2] = {0};
     err e[2] = {E_DNS_NODATA, E_DNS_NODATA}, refused = OK;
@@ -121,6 +125,14 @@ static err add_host(const struct search *s, str name, uint16_t port)
     for (int f = 0; f < 2; f++) {
         v[f].n = e[f] ? 0 : v[f].n;
         shuffle(v[f].v, v[f].n);
+    }
+    s->dane = NULL;
+    if (s->secure && (v[0].n || v[1].n)) {
+        struct dane *d;
+        err dane = dane_find(s->c, &s->h->arena, name, v[1].n ? &v[1] : &v[0], port, &d);
+        if (dane)
+            return dane;
+        s->dane = d;
     }
     add_addresses(s, v, name, port, &refused);
     if (refused == E_LOOP && s->by_mx)
@@ -149,7 +161,7 @@ static err add_socket(const struct search *s, str path)
     return OK;
 }
 
-static err add_server(const struct search *s, const struct url *u)
+static err add_server(struct search *s, const struct url *u)
 {
     size_t before = s->h->n;
     struct ip_port a = {.port = u->port};
@@ -242,6 +254,7 @@ static err add_mx(struct search *s)
         return literal_host(s, domain);
     size_t before = s->h->n;
     err e = dns_lookup(domain, DNS_MX, &s->h->arena, &mx);
+    s->secure = mx.secure || e == E_DNS_NODATA; /* without MX it is the domain's own addresses that must be signed */
     if (e == OK)
         return mx_hosts(s, &mx, before);
     return e == E_DNS_NODATA ? add_host(s, domain, (uint16_t)s->c->send_mx_port) : e; /* the implicit MX */

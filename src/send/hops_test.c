@@ -62,11 +62,46 @@ static const struct zone {
     {"m1.test", "A", "192.0.2.28"},
     {"m1.test", "A", "192.0.2.29"},
     {"xn--bcher-kva.test", "A", "192.0.2.30"},
+    /* names below sec.test are signed; TLSA: usage, selector, matching, then octets of one value, as many as needed */
+    {"sec.test", "MX", "10 mx.sec.test"},
+    {"mx.sec.test", "A", "192.0.2.60"},
+    {"_25._tcp.mx.sec.test", "TLSA", "311 32"},
+    {"_25._tcp.mx.sec.test", "TLSA", "202 64"},
+    {"_25._tcp.mx.sec.test", "TLSA", "311 31"}, /* too short for its hash */
+    {"_25._tcp.mx.sec.test", "TLSA", "011 32"}, /* PKIX usages do not count */
+    {"unusable.sec.test", "A", "192.0.2.61"},
+    {"_25._tcp.unusable.sec.test", "TLSA", "111 32"},
+    {"none.sec.test", "A", "192.0.2.62"},
+    {"failing.sec.test", "A", "192.0.2.63"},
+    {"_25._tcp.failing.sec.test", "", "SERVFAIL"},
+    {"second.sec.test", "MX", "10 failing.sec.test"},
+    {"second.sec.test", "MX", "20 mx.sec.test"},
+    {"byname.sec.test", "MX", "10 other.sec.test"},
+    {"other.sec.test", "CNAME", "mx.sec.test"},
+    {"mixed.sec.test", "MX", "10 unsigned.test"},
+    {"unsigned.test", "A", "192.0.2.64"},
+    {"_25._tcp.unsigned.test", "TLSA", "311 32"},
+    {"toward.test", "MX", "10 mx.sec.test"},
 };
 
 static unsigned type_of(const char *word)
 {
-    return strcmp(word, "MX") == 0 ? DNS_MX : strcmp(word, "A") == 0 ? DNS_A : strcmp(word, "AAAA") == 0 ? DNS_AAAA : 0;
+    static const struct {
+        const char *word;
+        unsigned type;
+    } types[] = {{"MX", DNS_MX}, {"A", DNS_A}, {"AAAA", DNS_AAAA}, {"TLSA", DNS_TLSA}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(word, types[i].word) == 0)
+            return types[i].type;
+    return 0;
+}
+
+static void add_tlsa(struct msg *m, const struct zone *z)
+{
+    char octets[3 + 64] = {0};
+    for (int i = 0; i < 3; i++)
+        octets[i] = (char)(z->data[i] - '0');
+    rr_bytes(m, z->name, DNS_TLSA, 60, str_mem(octets, 3 + strtoul(z->data + 4, NULL, 10)));
 }
 
 static void add_record(struct msg *m, const struct zone *z)
@@ -77,6 +112,8 @@ static void add_record(struct msg *m, const struct zone *z)
         char *host;
         unsigned preference = (unsigned)strtoul(z->data, &host, 10);
         rr_mx(m, z->name, 60, preference, host[1] == '.' ? "" : host + 1);
+    } else if (type == DNS_TLSA) {
+        add_tlsa(m, z);
     } else {
         CHECK(inet_pton(type == DNS_A ? AF_INET : AF_INET6, z->data, octets) == 1);
         rr_bytes(m, z->name, type, 60, str_mem(octets, type == DNS_A ? 4 : 16));
@@ -106,7 +143,8 @@ static void answer(struct post *p)
         }
     if (!any)
         rr_soa(&m, "test", 1, 1);
-    dns_answered(f, &(struct dns_reply){.packet = buf_str(&m.b)});
+    bool secure = str_ends(str_c(f->name), S("sec.test"));
+    dns_answered(f, &(struct dns_reply){.packet = buf_str(&m.b), .secure = secure});
 }
 
 static err fake_open(struct dns_engine **ret, const struct dns_config *c)
@@ -131,6 +169,8 @@ static const struct dns_backend table = {fake_open, fake_ask, fake_close};
     "listener a { address = \"198.51.100.7:25\" }\nlistener b { address = \"0.0.0.0:2525\" hostname = "                \
     "\"listener.test\" }\n"                                                                                            \
     "send { helo = \"name.test\" }\n"
+
+#define VALIDATE "dns { servers = {\"192.0.2.53\"}  validate = \"true\" }\n"
 
 static const struct row {
     const char *conf, *key;
@@ -205,6 +245,19 @@ static const struct row {
      "550 5.1.2 gone.test: the domain does not exist"},
     {"domain d.test { deliver = \"lmtp:///run/lmtp\" }\n", "domain d.test", "lmtp /run/lmtp"},
     {"domain d.test { deliver = \"lmtp://192.0.2.60:24\" }\n", "domain d.test", "lmtp 192.0.2.60:24"},
+
+    /* DANE: signed from the MX record on */
+    {VALIDATE, "mx sec.test", "192.0.2.60:25 dane mx.sec.test 2"},
+    {VALIDATE, "mx unusable.sec.test", "192.0.2.61:25 dane unusable.sec.test 0"},
+    {VALIDATE, "mx none.sec.test", "192.0.2.62:25"},
+    {VALIDATE, "mx failing.sec.test", "451 4.4.3 failing.sec.test: DNS lookup failed"},
+    {VALIDATE, "mx second.sec.test", "192.0.2.60:25 dane mx.sec.test 2"},
+    {VALIDATE, "mx byname.sec.test", "192.0.2.60:25 dane mx.sec.test 2"},
+    {VALIDATE, "mx mixed.sec.test", "192.0.2.64:25"},
+    {VALIDATE, "mx toward.test", "192.0.2.60:25"},
+    {VALIDATE "send { dane = false }\n", "mx sec.test", "192.0.2.60:25"},
+    {"dns { servers = {\"192.0.2.53\"} }\n", "mx sec.test", "192.0.2.60:25"},
+    {VALIDATE "route \"*\" { via = \"smtp://mx.sec.test\" }\n", "route *", "192.0.2.60:25"},
 };
 
 static void print(struct buf *out, const struct hops *h)
@@ -216,6 +269,8 @@ static void print(struct buf *out, const struct hops *h)
             ip_print_port(out, &a);
         else
             buf_add(out, h->v[i].host);
+        if (h->v[i].dane)
+            buf_printf(out, " dane " STR_FMT " %zu", STR_ARG(h->v[i].dane->base), h->v[i].dane->n);
     }
 }
 

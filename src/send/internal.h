@@ -20,7 +20,8 @@ enum way {
     WAY_BACKUP, /* hosts by DNS, but only those preferred to ourselves */
     WAY_LOST,   /* the configuration no longer has it */
 };
-enum tls_level { LEVEL_MAY, LEVEL_NONE, LEVEL_REQUIRE, LEVEL_VERIFY }; /* as enum conf_tls_out */
+/* As enum conf_tls_out, and what TLSA records ask for. */
+enum tls_level { LEVEL_MAY, LEVEL_NONE, LEVEL_REQUIRE, LEVEL_VERIFY, LEVEL_DANE };
 
 #define ROUTE_DOMAIN_MAX 256
 #define ROUTE_NAME_MAX 300 /* of a section: its title, and what tells it from others of that title */
@@ -45,6 +46,17 @@ bool route_is_final(const struct route *r);
 
 /* ---- hops.c: the addresses to try, best first -------------------------------------------------------- */
 
+/* What the TLSA records of a server ask for: TLS, and with n > 0 a certificate that fits one of them. */
+struct dane {
+    str base; /* domain of the records */
+    struct tls_tlsa *v;
+    size_t n; /* those that can be used */
+};
+/* dane.c. `addresses`: the answer with those of the host. OK and NULL: nothing is asked. E_DNS_TEMP, E_DNS_BOGUS:
+ * nobody knows, the host must not be used now. */
+err dane_find(const struct conf *c, struct arena *a, str host, const struct dns_answer *addresses, uint16_t port,
+              struct dane **ret) YIELDS;
+
 #define HOPS_MAX 16
 struct hop {
     struct sockaddr_storage to; /* AF_UNIX for lmtp:///path */
@@ -52,6 +64,7 @@ struct hop {
     uint16_t preference;        /* of its MX record */
     bool tls, lmtp;             /* implicit TLS; LMTP is spoken */
     bool found;                 /* by DNS; else the configuration named it */
+    const struct dane *dane;    /* NULL: none */
 };
 struct hops {
     struct hop v[HOPS_MAX];
@@ -72,6 +85,8 @@ struct peer {
     struct conn conn;
     struct conf *conf;
     struct route route;
+    enum tls_level level;    /* of this server: the route's, or more by DANE */
+    const struct dane *dane; /* of the hop while the connection is made */
     struct ehlo ehlo;
     struct reply_parser in; /* in.r is the last reply */
     struct tls_info tls;
@@ -94,6 +109,8 @@ err peer_reply(struct peer *p, rt_time span) YIELDS;
 err peer_command(struct peer *p, const char *fmt, ...) YIELDS __attribute__((format(printf, 2, 3)));
 /* False when the server has closed or spoken while the connection was idle. */
 bool peer_alive(struct peer *p);
+/* "TLSv1.3", "TLSv1.3 verified", "TLSv1.3 DANE": what was reached, for log and reports; "" in clear. */
+str peer_tls_text(const struct peer *p, char mem[64]);
 /* Both fill in p->why and return `e`, or E_DENIED or E_REFUSED by the class of the last reply. `esc` as err_esc. */
 err peer_fail(struct peer *p, err e, const char *esc, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 err peer_fail_reply(struct peer *p, const char *at);

@@ -43,7 +43,8 @@ static void give_back_rest(struct run *r)
 
 static void finish(struct run *r, struct trans *j)
 {
-    outcome_log(j->ticket, j->sender, str_c(r->peer.via), str_c(r->peer.secure ? r->peer.tls.version : ""),
+    char tls[64];
+    outcome_log(j->ticket, j->sender, str_c(r->peer.via), peer_tls_text(&r->peer, tls),
                 j->opened ? j->reader.env.arrived_ms : rt_wall_ms());
     queue_done(r->lease, j->ticket);
     trans_free(j);

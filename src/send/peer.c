@@ -112,7 +112,19 @@ static err fail_loop(struct peer *p)
     return E_LOOP;
 }
 
-static err try_hop(struct peer *p, const struct hop *h)
+/* DANE asks for more than a route that wishes or requires TLS; `none` and a CA of one's own are the administrator's
+ * word. */
+static enum tls_level level_of(const struct peer *p, const struct hop *h)
+{
+    enum tls_level l = p->route.tls;
+    if (!h->dane || l == LEVEL_NONE || l == LEVEL_VERIFY)
+        return l;
+    return h->dane->n ? LEVEL_DANE : LEVEL_REQUIRE;
+}
+
+/* `clear`: TLS that was only wished for has failed (RFC 7435). */
+static err try_hop(struct peer *p, const struct hop *h, bool clear) YIELDS;
+static err try_hop(struct peer *p, const struct hop *h, bool clear)
 {
     struct target t = {.to = h->to};
     choose_source(p, &t);
@@ -122,6 +134,8 @@ static err try_hop(struct peer *p, const struct hop *h)
     p->transactions = 0;
     p->lmtp = h->lmtp;
     p->found = h->found;
+    p->dane = h->dane;
+    p->level = clear ? LEVEL_NONE : level_of(p, h);
     err e = net_connect(&p->conn, &t, rt_after(p->conf->send_connect_time));
     if (e)
         return peer_fail(p, e, "4.1", "%s", err_text(e));
@@ -133,24 +147,14 @@ static err try_hop(struct peer *p, const struct hop *h)
     return e;
 }
 
-/* TLS that was only wished for and failed: once more in clear (RFC 7435). */
-static err try_in_clear(struct peer *p, const struct hop *h)
-{
-    enum tls_level wanted = p->route.tls;
-    p->route.tls = LEVEL_NONE;
-    err e = try_hop(p, h);
-    p->route.tls = wanted;
-    return e;
-}
-
 err peer_open(struct peer *p, const struct hops *h)
 {
     err last = E_UNREACHABLE;
     bool all_perm = true;
     for (size_t i = 0; i < h->n; i++) {
-        err e = try_hop(p, &h->v[i]);
-        if (e == E_TLS && p->route.tls == LEVEL_MAY && !h->v[i].tls)
-            e = try_in_clear(p, &h->v[i]);
+        err e = try_hop(p, &h->v[i], false);
+        if (e == E_TLS && p->level == LEVEL_MAY && !h->v[i].tls)
+            e = try_hop(p, &h->v[i], true);
         if (!e)
             return OK;
         if (fiber_cancelled())
@@ -159,6 +163,14 @@ err peer_open(struct peer *p, const struct hops *h)
         last = e;
     }
     return all_perm ? E_DENIED : last == E_DENIED ? E_REFUSED : last;
+}
+
+str peer_tls_text(const struct peer *p, char mem[64])
+{
+    static const char *const how[] = {[LEVEL_VERIFY] = " verified", [LEVEL_DANE] = " DANE"};
+    const char *word = p->level < sizeof how / sizeof *how && how[p->level] ? how[p->level] : "";
+    int n = p->secure ? snprintf(mem, 64, "%s%s", p->tls.version, word) : 0;
+    return str_mem(mem, n > 0 && n < 64 ? (size_t)n : 0);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */

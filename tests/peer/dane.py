@@ -1,0 +1,130 @@
+"""DANE (RFC 7672): names in a zone that nsd serves signed, unbound between, servers with the right key, a wrong one, none."""
+import hashlib
+import os
+import socket
+import ssl
+
+from common import main
+import confs
+from harness import Folder, certificate, check, equal, free_port, need, run, wait_until
+from mailtext import message, stuffed
+from postrider import Postrider
+from signed_dns import SignedDns
+from smtp import Client, FakeServer
+
+
+class At(FakeServer):
+    """A scripted server at one loopback address."""
+
+    def __init__(self, address, port, **more):
+        super().__init__(**more)
+        self.sock.close()
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((address, port))
+        self.sock.listen(64)
+
+
+def public_key(cert):
+    pem = run("openssl", "x509", "-in", cert, "-noout", "-pubkey").stdout
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.replace("PUBLIC KEY", "CERTIFICATE"))).hexdigest()
+
+
+def whole(cert):
+    with open(cert) as f:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")).hexdigest()
+
+
+def issued(folder, name):
+    """A CA, and a chain of a certificate for `name` with the CA behind it: (CA, chain, key)."""
+    ca, ca_key, key, request, leaf, more = (folder.file("ta." + x) for x in ("ca", "cakey", "key", "csr", "leaf", "ext"))
+    ec = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    run(need("openssl"), "req", "-x509", *ec, "-days", "30", "-subj", "/CN=A test CA", "-keyout", ca_key, "-out", ca)
+    run("openssl", "req", *ec, "-subj", "/CN=" + name, "-keyout", key, "-out", request)
+    folder.file("ta.ext", "subjectAltName=DNS:%s\n" % name)
+    run("openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-days", "30", "-out", leaf, "-extfile", more)
+    chain = folder.file("ta.chain", open(leaf).read() + open(ca).read())
+    return ca, chain, key
+
+
+WRONG = "00" * 32
+DOMAINS = ("good", "wrong", "ta", "tawrong", "unusable", "plain", "bogus", "open", "fail", "alias", "nomx")
+
+
+class World:
+    def __init__(self):
+        self.folder = Folder()
+        pair = certificate(self.folder, names=("other.example",))
+        ca, chain, key = issued(self.folder, "mx.ta.test")
+        right = "3 1 1 " + public_key(pair[0])
+        tlsa = {"good": right, "wrong": "3 1 1 " + WRONG, "ta": "2 0 1 " + whole(ca), "tawrong": "2 0 1 " + whole(ca), "unusable": "1 1 1 " + WRONG,
+                "plain": right, "bogus": "3 1 1 " + "ab" * 32, "nomx": right}
+        self.port, self.mx = free_port(), free_port()
+        lines, self.servers = [], {}
+        self.address = {name: "127.0.26.%d" % (i + 1) for i, name in enumerate(DOMAINS)}
+        for name, address in self.address.items():
+            given = None if name == "plain" else (chain, key) if name in ("ta", "tawrong") else pair
+            self.servers[name] = At(address, self.mx, certificate=given, offers=FakeServer.USUAL + (("STARTTLS",) if given else ()))
+            host = name + ".test." if name == "nomx" else "mx.%s.test." % name
+            if name == "open":
+                continue
+            if name != "nomx":
+                lines.append("%s.test. IN MX 10 %s" % (name, "web.test." if name == "alias" else host))
+            lines.append("%s IN A %s" % (host, address))
+            if name in tlsa:
+                lines.append("_%d._tcp.%s IN TLSA %s" % (self.mx, host, tlsa[name]))
+        lines += ["web.test. IN CNAME mx.alias.test.", "_%d._tcp.mx.alias.test. IN TLSA %s" % (self.mx, right),
+                  "_%d._tcp.web.test. IN TLSA 3 1 1 %s" % (self.mx, WRONG)]
+        unsigned = {"open.test": ["@ IN MX 10 mx.open.test.", "mx IN A %s" % self.address["open"], "_%d._tcp.mx IN TLSA 3 1 1 %s" % (self.mx, WRONG)]}
+        self.dns = SignedDns(lines, unsigned, spoil={"ab" * 32: "cd" * 32},
+                             extra='  local-zone: "_%d._tcp.mx.fail.test." always_refuse' % self.mx)
+        self.server = Postrider(confs.HEAD.format(host="relay.example.test") + (
+            'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {"127.0.0.0/8"}\nqueue { delays = {"1h"} }\nprivate-targets = "true"\n'
+            'send { mx-port = %d }\ndns { servers = {"127.0.0.1:%d"}  validate = "true"  trust-anchor = "%s" }\n'
+            % (self.port, self.mx, self.dns.port, self.dns.anchor)), [self.port])
+
+    def __enter__(self):
+        self.dns.__enter__()
+        for s in self.servers.values():
+            s.start()
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *what):
+        self.server.__exit__(*what)
+        for s in self.servers.values():
+            s.stop()
+        self.dns.__exit__(*what)
+        self.folder.remove()
+
+    def send(self, name):
+        """The last event of a message to the domain."""
+        rcpt = "someone@%s.test" % name
+        with Client(self.port) as c:
+            c.hello()
+            equal(c.mail("sender@client.test", [rcpt], stuffed(message(name)))[0], 250, "our answer")
+
+        def told():
+            found = self.server.json("why", rcpt)["messages"]
+            events = found[0]["events"] if found else []
+            return events[-1] if events and events[-1]["event"] in ("delivered", "deferred", "bounced") else None
+        event = wait_until(told, 20, "what became of the message to " + name)
+        equal(len(self.servers[name].transactions), int(event["event"] == "delivered"), "messages that the server of %s took" % name)
+        return event
+
+
+def all_kinds():
+    """The right key is delivered to, a wrong one deferred, nothing is downgraded, what is not signed does not count"""
+    rows = (("good", "delivered", "DANE"), ("ta", "delivered", "DANE"), ("nomx", "delivered", "DANE"), ("alias", "delivered", "DANE"),
+            ("wrong", "deferred", "certificate"), ("tawrong", "deferred", "certificate"), ("plain", "deferred", "by TLSA records"),
+            ("bogus", "deferred", "4.7"), ("fail", "deferred", "DNS"), ("unusable", "delivered", "TLSv1"), ("open", "delivered", "TLSv1"))
+    with World() as w:
+        for name, wanted, words in rows:
+            event = w.send(name)
+            equal(event["event"], wanted, "the message to %s: %s" % (name, event))
+            text = event.get("tls", "") if wanted == "delivered" else event["reply"]
+            check(words in text, "%s: expected %r in %r" % (name, words, event))
+            check(wanted != "delivered" or words == "DANE" or "DANE" not in text, "%s: %s" % (name, event))
+
+
+main("dane", all_kinds)
