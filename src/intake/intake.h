@@ -31,6 +31,7 @@ struct source {
     str user;                     /* account, or "uid 1000"; empty: nobody */
     str tls;                      /* "TLSv1.3 with cipher X"; empty: in clear */
     uint64_t session;             /* for the log */
+    str account;                  /* "local@domain" of the directory, whose addresses and limits hold; empty: none */
     uint32_t tenant;
     bool esmtp;         /* EHLO or LHLO was said */
     bool lmtp;          /* only our own domains; one answer for each recipient */

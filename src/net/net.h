@@ -131,6 +131,8 @@ struct tls_info {
     bool resumed, verified;
 };
 bool tls_info(const struct conn *c, struct tls_info *ret); /* false in clear */
+/* The tls-exporter channel binding (RFC 9266). False in clear, and in TLS 1.2 without the extended master secret. */
+bool tls_binding(const struct conn *c, unsigned char ret[32]);
 
 /* ---- connecting out -------------------------------------------------------------------------------- */
 

@@ -303,3 +303,17 @@ bool tls_info(const struct conn *c, struct tls_info *ret)
         (void)str_to_c(str_c(sni), ret->sni, sizeof ret->sni);
     return true;
 }
+
+bool tls_binding(const struct conn *c, unsigned char ret[32])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (!c->tls)
+        return false;
+    SSL *ssl = c->tls->ssl;
+    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+        return false;
+    bool ok = SSL_export_keying_material(ssl, ret, 32, label, sizeof label - 1, (const unsigned char *)"", 0, 1) == 1;
+    if (!ok)
+        ERR_clear_error();
+    return ok;
+}

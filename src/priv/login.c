@@ -125,8 +125,8 @@ err priv_secret_list(struct arena *a, str account, struct priv_secret **ret, siz
 
 /* ---- PLAIN and LOGIN ---- */
 
-static enum priv_result check(struct priv_sasl *s, bool named, str password) YIELDS;
-static enum priv_result check(struct priv_sasl *s, bool named, str password)
+static enum priv_result check(struct priv_sasl *s, enum priv_request what, bool named, str password) YIELDS;
+static enum priv_result check(struct priv_sasl *s, enum priv_request what, bool named, str password)
 {
     char mem[2048], back[1024];
     struct buf b, out;
@@ -136,7 +136,7 @@ static enum priv_result check(struct priv_sasl *s, bool named, str password)
           str_c(s->title)); /* nobody takes as long as somebody */
     buf_put_str16(&b, password);
     buf_init_fixed(&out, back, sizeof back);
-    if (call(PRIV_login, &b, &out))
+    if (call(what, &b, &out))
         return PRIV_DOWN;
     struct cur c = cur_of(buf_str(&out));
     bool fits = cur_u8(&c) && named;
@@ -146,8 +146,8 @@ static enum priv_result check(struct priv_sasl *s, bool named, str password)
     return fits ? PRIV_DONE : PRIV_WRONG;
 }
 
-static enum priv_result plain(struct priv_sasl *s, str in) YIELDS;
-static enum priv_result plain(struct priv_sasl *s, str in)
+static enum priv_result plain(struct priv_sasl *s, enum priv_request what, str in) YIELDS;
+static enum priv_result plain(struct priv_sasl *s, enum priv_request what, str in)
 {
     str authzid, authcid;
     char folded[PRIV_ACCOUNT_MAX + 1];
@@ -159,7 +159,7 @@ static enum priv_result plain(struct priv_sasl *s, str in)
     bool named = name_take(authcid, s->domain, s->account, s->title);
     if (named && authzid.n) /* may only act for itself */
         named = name_fold(authzid, folded) && str_eq(str_c(folded), str_c(s->account));
-    return check(s, named, in);
+    return check(s, what, named, in);
 }
 
 static enum priv_result login(struct priv_sasl *s, str in, struct buf *out) YIELDS;
@@ -175,7 +175,7 @@ static enum priv_result login(struct priv_sasl *s, str in, struct buf *out)
         buf_add(out, S("Password:"));
         return PRIV_MORE;
     }
-    return check(s, s->account[0], in);
+    return check(s, PRIV_login, s->account[0], in);
 }
 
 /* ---- SCRAM ---- */
@@ -215,11 +215,19 @@ bool priv_sasl_is_costly(const struct priv_sasl *s)
     return s->mech == PRIV_PLAIN || (s->mech == PRIV_LOGIN && s->round > 0);
 }
 
+enum priv_result priv_sasl_again(struct priv_sasl *s, str in)
+{
+    enum priv_result r = s->mech == PRIV_PLAIN ? plain(s, PRIV_login_again, in)
+                         : s->account[0]       ? check(s, PRIV_login_again, true, in)
+                                               : PRIV_WRONG;
+    return r == PRIV_DONE ? r : PRIV_WRONG;
+}
+
 enum priv_result priv_sasl_step(struct priv_sasl *s, str in, struct buf *out)
 {
     switch (s->mech) {
     case PRIV_PLAIN:
-        return plain(s, in);
+        return plain(s, PRIV_login, in);
     case PRIV_LOGIN:
         return login(s, in, out);
     default:

@@ -145,6 +145,9 @@ struct priv_sasl {
 /* True when the next step verifies a password, which costs some 50 ms of a processor: see to it that one client does
  * not keep all of them busy. */
 bool priv_sasl_is_costly(const struct priv_sasl *s);
+/* Of a costly step, instead of it and at no cost: PRIV_DONE when this password was found right within the last hour and
+ * was not changed since; PRIV_WRONG: nothing is known, ask by priv_sasl_step. */
+enum priv_result priv_sasl_again(struct priv_sasl *s, str in) YIELDS;
 /* The first step has p == NULL when the client gave no initial response. *out: the next challenge. After anything but
  * PRIV_MORE only priv_sasl_end may follow. */
 enum priv_result priv_sasl_step(struct priv_sasl *s, str in, struct buf *out) YIELDS;

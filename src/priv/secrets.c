@@ -8,6 +8,8 @@
 #include "wire/idn.h"
 
 #include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 
 static const char *const steps[] = {
     "CREATE TABLE secrets (account TEXT NOT NULL, title TEXT NOT NULL, hash TEXT NOT NULL, scram TEXT NOT NULL,"
@@ -267,8 +269,72 @@ err priv_do_secret_list(str in, struct buf *out)
     return e;
 }
 
+/* ---- log-in ---- */
+
+/* What was found right lately: a MAC of account, stored hash and password under a key that lives as long as this
+ * process, so that a changed password is another one. */
+enum { LATELY = 4096 };
+#define LATELY_TIME (3600 * RT_S)
+static struct {
+    struct lock lock;
+    bool keyed;
+    unsigned char key[32];
+    struct {
+        unsigned char mac[PRIV_MAC_SIZE];
+        rt_time at;
+    } v[LATELY];
+} lately;
+
+static bool lately_mac(const struct priv_secret *s, str password, unsigned char ret[EVP_MAX_MD_SIZE])
+{
+    AUTO_BUF b;
+    unsigned n = 0;
+    buf_init(&b, 4096);
+    buf_put_str16(&b, s->account);
+    buf_put_str16(&b, s->title);
+    buf_put_str16(&b, s->hash);
+    buf_put_str16(&b, password);
+    lock_take(&lately.lock);
+    if (!lately.keyed)
+        lately.keyed = RAND_bytes(lately.key, sizeof lately.key) == 1;
+    bool keyed = lately.keyed;
+    lock_drop(&lately.lock);
+    bool ok =
+        keyed && !b.e && HMAC(EVP_sha256(), lately.key, sizeof lately.key, (const unsigned char *)b.p, b.n, ret, &n);
+    if (b.p)
+        OPENSSL_cleanse(b.p, b.n);
+    return ok;
+}
+
+static size_t lately_place(const unsigned char *mac) { return (size_t)(mac[0] | mac[1] << 8) % LATELY; }
+
+static bool lately_has(const struct priv_secret *s, str password)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    if (!s->hash.n || !lately_mac(s, password, mac))
+        return false;
+    lock_take(&lately.lock);
+    size_t at = lately_place(mac);
+    bool has = lately.v[at].at && rt_now_fresh() - lately.v[at].at < LATELY_TIME &&
+               CRYPTO_memcmp(lately.v[at].mac, mac, PRIV_MAC_SIZE) == 0;
+    lock_drop(&lately.lock);
+    return has;
+}
+
+static void lately_add(const struct priv_secret *s, str password)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    if (!lately_mac(s, password, mac))
+        return;
+    lock_take(&lately.lock);
+    size_t at = lately_place(mac);
+    memcpy(lately.v[at].mac, mac, PRIV_MAC_SIZE);
+    lately.v[at].at = rt_now_fresh();
+    lock_drop(&lately.lock);
+}
+
 /* An account's own password, or any of its credentials; with a title that one alone. */
-err priv_do_login(str in, struct buf *out)
+static err log_in(str in, struct buf *out, bool hashed)
 {
     AUTO_ARENA mem = {0};
     struct cur c = cur_of(in);
@@ -287,12 +353,17 @@ err priv_do_login(str in, struct buf *out)
         if (title.n && !str_eq(all.v[i].title, title))
             continue;
         tried = true;
-        fits = password_fits(all.v[i].hash, password);
+        fits = hashed ? password_fits(all.v[i].hash, password) : lately_has(&all.v[i], password);
         found = all.v[i].title;
+        if (fits && hashed)
+            lately_add(&all.v[i], password);
     }
-    if (!tried)
+    if (!tried && hashed)
         (void)password_fits(S(""), password);
     buf_put_u8(out, fits);
     buf_put_str16(out, found);
     return OK;
 }
+
+err priv_do_login(str in, struct buf *out) { return log_in(in, out, true); }
+err priv_do_login_again(str in, struct buf *out) { return log_in(in, out, false); }

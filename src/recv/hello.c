@@ -58,6 +58,8 @@ static void ext_xclient(const struct session *s, struct buf *out)
     buf_add(out, S(" NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"));
 }
 
+static void ext_auth(const struct session *s, struct buf *out) { auth_list(s, out); }
+
 bool can_tls(const struct session *s) { return s->l->c.tls && !s->c->tls; }
 
 enum { SMTP = PROTO_SMTP, LMTP = PROTO_LMTP, BOTH = PROTO_BOTH };
@@ -95,6 +97,8 @@ static bool ask(struct session *s, str verb, struct reply *r)
     if (!session_judge(s, PHASE_HELO, &m, r))
         return false;
     s->sink->hello(&s->as, verb, &s->offer, r);
+    if (can_auth(s))
+        s->offer.caps |= CAP_AUTH;
     return r->code < 300;
 }
 

@@ -40,7 +40,8 @@ struct session {
     rt_time until;    /* end of the session time */
     rt_time tx_until; /* end of the message time, between chunks */
     uint32_t errors, unknown, idle, messages;
-    uint32_t later; /* answers that the sink owes */
+    uint32_t auth_failed; /* log-ins */
+    uint32_t later;       /* answers that the sink owes */
 };
 
 struct command {
@@ -103,5 +104,28 @@ static inline bool nets_have(const struct conf_nets *n, const struct ip *ip)
             return true;
     return false;
 }
+
+/* ---- auth.c ---- */
+
+/* AUTH is offered to this client at this moment. */
+bool can_auth(const struct session *s);
+/* "SCRAM-SHA-256 PLAIN ...", behind a blank. */
+void auth_list(const struct session *s, struct buf *out);
+
+/* ---- guard.c: failed log-ins by address and account, over all loops; at most 200,000 entries of some 120 octets ----
+ */
+
+enum guard_result {
+    GUARD_GO,     /* guard_leave must follow */
+    GUARD_WAIT,   /* too many wait already: later */
+    GUARD_BLOCKED /* after too many failures */
+};
+/* Before a password is verified: sleeps until it is this client's turn. An address verifies two at once; after many
+ * failures one a second. `account` may be empty. */
+enum guard_result guard_enter(const struct conf *c, const struct ip *ip, str account) YIELDS;
+void guard_leave(const struct ip *ip);
+/* True when this failure led to a block. */
+bool guard_failed(const struct conf *c, const struct ip *ip, str account);
+void guard_good(const struct ip *ip, str account); /* the account knows this address from now on */
 
 #endif

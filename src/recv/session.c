@@ -45,13 +45,20 @@ void session_end_tx(struct session *s)
         s->state = STATE_READY;
 }
 
+/* What AUTH brings is a password more often than not. */
+static str without_secrets(str command)
+{
+    size_t mech = str_istarts(command, S("AUTH ")) ? str_find(str_skip(command, 5), ' ') : STR_NONE;
+    return str_sub(command, 0, mech == STR_NONE ? 200 : 5 + mech);
+}
+
 void session_log_refused(struct session *s, str command, const struct reply *r)
 {
     char mem[REPLY_LINE_MAX];
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     reply_print_line(&text, r);
-    rt_log(EV_refused, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(str_sub(command, 0, 200)),
+    rt_log(EV_refused, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(without_secrets(command)),
            log_str(buf_str(&text)));
 }
 
