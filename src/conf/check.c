@@ -202,6 +202,7 @@ void check(struct load *l)
     check_limits(l);
     resolve_auto(c);
     check_relay(l);
+    check_submission(l);
     for (size_t i = 0; i < c->nlisteners; i++) {
         char where[64] = "";
         struct buf b;

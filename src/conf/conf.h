@@ -224,6 +224,9 @@ const struct conf_domain *conf_domain(const struct conf *c, str domain);
  * mailboxes take every local part; that is for the caller to see (mailboxes.n == 0). */
 bool conf_mailbox(const struct conf_domain *d, str local, str *ret_name);
 bool conf_has_mailbox(const struct conf_domain *d, str local);
+/* How many of something in a minute, an hour, a day: "30/min 500/h 2000/d", each unit at most once; "" none. 0: no
+ * limit. False: it is none of these. */
+bool conf_rate(str text, uint32_t ret[3]);
 /* What a mailbox may be called, since its name becomes a folder's: NULL, or what was expected. */
 const char *conf_mailbox_fault(str name);
 /* Local part without quotes, without regard to ASCII case. Sub-addresses are the caller's business. */

@@ -54,17 +54,7 @@ bool directory_hop(str deliver, struct conf_hop *ret, const char **why)
 
 bool directory_rate(str text, const char **why)
 {
-    unsigned seen = 0;
-    str word;
-    uint64_t n;
+    uint32_t unused[3];
     *why = "expected a rate such as \"30/min 500/h 2000/d\", each unit once, or an empty text";
-    while (next_target(&text, &word)) {
-        size_t at = str_find(word, '/');
-        str unit = at == STR_NONE ? S("") : str_skip(word, at + 1);
-        unsigned bit = str_eq(unit, S("min")) ? 1 : str_eq(unit, S("h")) ? 2 : str_eq(unit, S("d")) ? 4 : 0;
-        if (!bit || seen & bit || !text_u64(str_sub(word, 0, at), &n) || n > UINT32_MAX)
-            return false;
-        seen |= bit;
-    }
-    return true;
+    return conf_rate(text, unused);
 }

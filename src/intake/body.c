@@ -90,11 +90,13 @@ static err flush_chunk(struct tx *t) YIELDS
     return e;
 }
 
+static int64_t size_most(const struct tx *t) { return t->size_most ? t->size_most : t->conf->limits_message_size; }
+
 static void check_limits(struct tx *t)
 {
     const struct conf *c = t->conf;
     uint64_t head = t->scan.head_done ? t->scan.body_at : t->scan.size;
-    if (t->scan.size > (uint64_t)c->limits_message_size)
+    if (t->scan.size > (uint64_t)size_most(t))
         give_up(t, TROUBLE_SIZE, E_LIMIT);
     else if (head > (uint64_t)c->limits_header_size)
         give_up(t, TROUBLE_HEAD, E_LIMIT);
@@ -154,8 +156,7 @@ bool tx_body_ok(struct tx *t, struct reply *r)
     check_limits(t);
     switch (t->trouble) {
     case TROUBLE_SIZE:
-        reply_set(r, 552, "5.3.4", "Message size exceeds fixed maximum of %lld octets",
-                  (long long)t->conf->limits_message_size);
+        reply_set(r, 552, "5.3.4", "Message size exceeds fixed maximum of %lld octets", (long long)size_most(t));
         return false;
     case TROUBLE_HEAD:
         reply_set(r, 552, "5.3.4", "Header of the message exceeds fixed maximum of %lld octets",

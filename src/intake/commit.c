@@ -5,6 +5,7 @@
 #include "intake/internal.h"
 #include "base/cleanup.h"
 #include "intake/judge.h"
+#include "intake/submit.h"
 #include "wire/head.h"
 
 /* The header block in one piece: a view of the body's first piece, or put together in `mem`. */
@@ -53,7 +54,7 @@ static bool check_head(struct tx *t, str head, const struct head_facts *f, struc
     }
     struct matter m = matter_of(t, head);
     m.facts = f;
-    return judge(PHASE_HEADER, &m, r);
+    return judge(PHASE_HEADER, &m, r) && submit_head(t, head, r);
 }
 
 static err add_received(struct buf *out, const struct tx *t)
@@ -61,12 +62,13 @@ static err add_received(struct buf *out, const struct tx *t)
     const struct source *s = t->source;
     char id[32];
     struct buf id_text;
+    bool hide = t->account && t->conf->submission_hide_client;
     buf_init_fixed(&id_text, id, sizeof id);
     rt_id_text(&id_text, t->env.id);
     const struct head_received h = {
-        .helo = s->helo,
-        .rdns = s->client_name,
-        .ip = s->client.ip.v ? &s->client.ip : NULL,
+        .helo = hide ? S("submission") : s->helo,
+        .rdns = hide ? S("") : s->client_name,
+        .ip = s->client.ip.v && !hide ? &s->client.ip : NULL,
         .port = 0,
         .by = t->conf->hostname,
         .esmtp = s->esmtp,
@@ -228,6 +230,8 @@ bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
     if (!edit_head(t, r))
         return false;
     add_flags(t);
+    if (!submit_take(t, r))
+        return false;
     e = store(t);
     if (e) {
         reply_trouble(r, e);

@@ -45,20 +45,22 @@ struct source {
 struct tx {
     struct arena arena;
     const struct source *source;
-    struct conf *conf;   /* borrowed: the session keeps it for as long as the transaction lasts */
-    bool open;           /* MAIL was accepted */
-    bool begun;          /* the body has begun */
-    bool sender_ours;    /* its domain is one of ours */
-    uint32_t accepted;   /* RCPT commands accepted (before alias expansion) */
-    uint32_t refused;    /* RCPT commands refused */
-    struct envelope env; /* id 0 until the body begins */
-    uint32_t cap;        /* of env.to */
-    uint32_t *seen;      /* hash table of 1 + index into env.to, for duplicates */
-    uint32_t seen_cap;   /* a power of two, or 0 */
-    uint64_t announced;  /* SIZE; 0: not said */
-    str only;            /* the first recipient as it was given */
-    struct body *body;   /* what was received so far; once chunks went out: what follows them */
-    struct body *head;   /* the header block, once chunks went out */
+    struct conf *conf;       /* borrowed: the session keeps it for as long as the transaction lasts */
+    bool open;               /* MAIL was accepted */
+    bool begun;              /* the body has begun */
+    bool sender_ours;        /* its domain is one of ours */
+    uint32_t accepted;       /* RCPT commands accepted (before alias expansion) */
+    uint32_t refused;        /* RCPT commands refused */
+    struct envelope env;     /* id 0 until the body begins */
+    uint32_t cap;            /* of env.to */
+    uint32_t *seen;          /* hash table of 1 + index into env.to, for duplicates */
+    uint32_t seen_cap;       /* a power of two, or 0 */
+    struct account *account; /* of the directory, as it was at MAIL; NULL: none */
+    int64_t size_most;       /* a smaller limit than limits.message-size; 0: none */
+    uint64_t announced;      /* SIZE; 0: not said */
+    str only;                /* the first recipient as it was given */
+    struct body *body;       /* what was received so far; once chunks went out: what follows them */
+    struct body *head;       /* the header block, once chunks went out */
     struct data_in scan;
     uint32_t chunks; /* pieces of the body that are in the spool already */
     uint8_t trouble; /* why the body is no longer kept (private); said at its end */

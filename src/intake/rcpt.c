@@ -5,6 +5,7 @@
 #include "intake/internal.h"
 #include "directory/directory.h"
 #include "intake/srs.h"
+#include "intake/submit.h"
 #include "base/text.h"
 #include "wire/idn.h"
 
@@ -205,7 +206,8 @@ static err decide(struct tx *t, const struct addr *a, str text, const struct wan
     return take_relayed(t, text, w);
 }
 
-bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
+static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
+static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
 {
     if (t->accepted >= (uint32_t)t->conf->limits_recipients) {
         reply_set(r, 452, "4.5.3", "Too many recipients");
@@ -231,4 +233,16 @@ bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
     if (e == E_UNSUPPORTED)
         return refuse(t, r, 550, "5.1.2", "Bad domain name");
     return settle(t, r, e, kept);
+}
+
+bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
+{
+    if (!submit_rcpt(t, r)) {
+        t->refused++;
+        return false;
+    }
+    bool ok = take_rcpt(t, m, r);
+    if (!ok && r->code == 550)
+        submit_refused(t);
+    return ok;
 }

@@ -1,5 +1,6 @@
 /* The life of a transaction: begun by MAIL, ended by tx_reset and nothing else (RFC 5321 4.1.1.2, 1870, 6531, 3461). */
 #include "intake/internal.h"
+#include "intake/submit.h"
 
 struct intake intake_rooms;
 
@@ -89,6 +90,8 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
         reply_trouble(r, E_NOMEM);
         return false;
     }
+    if (!submit_mail(t, m, &m->from, r))
+        return false;
     t->announced = m->p.size;
     t->open = true;
     reply_set_str(r, 250, "2.1.0", S("Sender ok"));

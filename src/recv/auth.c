@@ -4,6 +4,7 @@
  */
 #include "base/codec.h"
 #include "directory/directory.h"
+#include "intake/submit.h"
 #include "priv/priv.h"
 #include "recv/internal.h"
 
@@ -208,6 +209,7 @@ static void admit(struct exchange *x)
     s->src.tenant = TENANT_ACCOUNTS + (uint32_t)a.id;
     session_trust(s);
     guard_good(&s->src.client.ip, name);
+    submit_seen(s->conf, user, &s->src.client.ip);
     rt_log(EV_auth, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(user), log_c(x->sasl.title),
            log_c(priv_mech_name(x->sasl.mech)));
     reply_set_str(x->r, 235, "2.7.0", S("Authentication successful"));

@@ -54,6 +54,7 @@ static bool take_login(str v, struct source *src)
         if ((unsigned char)v.p[i] <= 32 || v.p[i] == 127)
             return false;
     src->user = v;
+    src->account = S("");
     src->authenticated = v.n > 0;
     return v.n <= 255;
 }
@@ -80,7 +81,7 @@ static bool take(struct claim *k, str name, str v)
     if (str_ieq(name, S("PROTO")))
         return none || str_ieq(v, S("SMTP")) || str_ieq(v, S("ESMTP"));
     if (str_ieq(name, S("LOGIN"))) {
-        src->user = S("");
+        src->user = src->account = S("");
         src->authenticated = false;
         return none || take_login(v, src);
     }
