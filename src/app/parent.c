@@ -30,17 +30,19 @@ struct parent {
     int signals; /* signalfd */
     struct priv_links links;
     struct child worker, keeper;
+    uint64_t stamp_seen, stamp_refused; /* of the files that are watched */
+    rt_time look_at;
     bool stopping, upgrading;
     uint64_t generation;
 };
 
 /* ---- configuration -------------------------------------------------------------------------------------- */
 
-/* Reads and checks; every error goes to the log. The old generation stays in force on failure. */
-static err load(struct parent *p, struct conf_bundle *bundle, struct conf **ret)
+/* Checks what was read (e: how that went); every error goes to the log. The old generation stays in force on failure.
+ */
+static err load(struct parent *p, const struct conf_bundle *bundle, err e, struct conf **ret)
 {
     struct conf_errors errors = {0};
-    err e = conf_bundle_read_closed(bundle, p->file);
     if (!e)
         e = conf_load(ret, bundle, &errors);
     for (size_t i = 0; i < errors.n; i++)
@@ -160,15 +162,11 @@ static err tell_worker(struct parent *p)
 }
 
 /* Files, keys and sockets of a new generation, all or none. */
-static err prepare(struct parent *p, struct conf_bundle *bundle, const struct conf *c)
+static err prepare(struct parent *p, const struct conf_bundle *bundle, const struct conf *c)
 {
     struct buf why;
     buf_init(&why, 1024);
-    err e = bundle_complete(bundle, c);
-    if (e)
-        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
-    else
-        e = tell_keeper(p, bundle, c->generation);
+    err e = tell_keeper(p, bundle, c->generation);
     if (!e) {
         e = sockets_follow(&p->sockets, c, &why);
         if (e) {
@@ -190,25 +188,65 @@ static void warn_of_restart(struct parent *p, const struct conf *c)
     buf_free(&why);
 }
 
+/* The generation is in force from here on; the worker follows. */
+static void adopt(struct parent *p, const struct conf_bundle *bundle, struct conf *c)
+{
+    warn_of_restart(p, c);
+    conf_drop(&p->conf);
+    conf_bundle_free(&p->bundle);
+    p->conf = c;
+    p->bundle = *bundle;
+    setup_log(c);
+    if (p->worker.channel >= 0 && tell_worker(p))
+        kill(p->worker.pid, SIGKILL); /* it starts anew with the new generation */
+}
+
 static void reload(struct parent *p)
 {
     struct conf_bundle bundle = {0};
     struct conf *c = NULL;
     notify_manager("RELOADING=1");
-    if (load(p, &bundle, &c) || prepare(p, &bundle, c)) {
+    err e = load(p, &bundle, conf_bundle_read_closed(&bundle, p->file), &c);
+    if (!e) {
+        e = bundle_complete(&bundle, c);
+        if (e)
+            rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
+    }
+    if (e || prepare(p, &bundle, c)) {
         conf_drop(&c);
         conf_bundle_free(&bundle);
     } else {
-        warn_of_restart(p, c);
-        conf_drop(&p->conf);
-        conf_bundle_free(&p->bundle);
-        p->conf = c;
-        p->bundle = bundle;
-        setup_log(c);
-        if (p->worker.channel >= 0 && tell_worker(p))
-            kill(p->worker.pid, SIGKILL); /* it starts anew with the new generation */
+        adopt(p, &bundle, c);
     }
     notify_manager("READY=1");
+}
+
+/* Certificates and keys that changed where they lie, as a renewal by another program does it: the main file and all
+ * others stay as they were. Both files of a pair must have come, so a change is taken when it has settled; what was
+ * refused is not tried again until it changes. */
+static void refresh(struct parent *p, uint64_t stamp)
+{
+    struct conf_bundle bundle = {0};
+    struct conf *c = NULL;
+    err e = load(p, &bundle, conf_bundle_refresh(&bundle, &p->bundle), &c);
+    if (e || prepare(p, &bundle, c)) {
+        p->stamp_refused = stamp;
+        conf_drop(&c);
+        conf_bundle_free(&bundle);
+    } else {
+        rt_log(EV_certificates_changed, log_c(p->file));
+        adopt(p, &bundle, c);
+    }
+}
+
+static void look_at_files(struct parent *p)
+{
+    uint64_t now = conf_bundle_stamp_now(&p->bundle);
+    bool settled = now == p->stamp_seen;
+    p->stamp_seen = now;
+    p->look_at = rt_now_fresh() + p->conf->tls_watch;
+    if (settled && now != conf_bundle_stamp(&p->bundle) && now != p->stamp_refused)
+        refresh(p, now);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
@@ -293,6 +331,17 @@ static void keep_running(struct parent *p)
         start(p, &p->worker);
 }
 
+/* How long to sleep, in ms; -1: until something happens. */
+static int patience(const struct parent *p)
+{
+    if (!p->worker.pid || !p->keeper.pid || p->stopping || !p->worker.ready)
+        return 200;
+    if (p->conf->tls_watch == 0)
+        return -1;
+    rt_time left = p->look_at - rt_now_fresh();
+    return left <= 0 ? 0 : (int)(left / RT_MS) + 1;
+}
+
 static int watch(struct parent *p)
 {
     rt_time drain_end = RT_NEVER;
@@ -304,7 +353,7 @@ static int watch(struct parent *p)
                               {.fd = p->worker.channel, .events = POLLIN},
                               {.fd = p->keeper.channel, .events = POLLIN}};
         rt_log_flush();
-        if (poll(v, 3, p->worker.pid && p->keeper.pid && !p->stopping ? -1 : 200) < 0 && errno != EINTR)
+        if (poll(v, 3, patience(p)) < 0 && errno != EINTR)
             return 1;
         if (v[0].revents)
             from_signals(p);
@@ -312,6 +361,8 @@ static int watch(struct parent *p)
             from_child(p, &p->worker);
         if (v[2].revents && p->keeper.pid && p->keeper.channel == v[2].fd)
             from_child(p, &p->keeper);
+        if (p->conf->tls_watch && !p->stopping && p->worker.ready && rt_now_fresh() >= p->look_at)
+            look_at_files(p);
         if (p->worker.pid && rt_now_fresh() > drain_end)
             kill(p->worker.pid, SIGKILL);
     }
@@ -374,7 +425,7 @@ int app_serve(const char *file)
     p.signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     upgrade_remember_program();
     raise_limits();
-    if (load(&p, &p.bundle, &p.conf)) {
+    if (load(&p, &p.bundle, conf_bundle_read_closed(&p.bundle, file), &p.conf)) {
         rt_log_flush();
         conf_bundle_free(&p.bundle);
         return 1;

@@ -32,7 +32,17 @@ static err read_all(int fd, bool seekable, char *p, size_t n, size_t *ret_n)
     return OK;
 }
 
-static err open_file(const char *path, int *ret)
+static uint64_t stamp_of(const struct stat *st)
+{
+    const uint64_t v[] = {st->st_dev, st->st_ino, (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
+                          (uint64_t)st->st_mtim.tv_nsec};
+    uint64_t h = 1;
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        h = (h ^ v[i]) * 0x9e3779b97f4a7c15 ^ h >> 29;
+    return h | 1;
+}
+
+static err open_file(const char *path, int *ret, uint64_t *ret_stamp)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -44,7 +54,7 @@ static err open_file(const char *path, int *ret)
     if (e)
         close(fd);
     else
-        *ret = fd;
+        *ret = fd, *ret_stamp = stamp_of(&st);
     return e;
 }
 
@@ -65,10 +75,10 @@ static err read_file(struct arena *mem, int fd, str *ret)
     return e;
 }
 
-static err read_path(struct arena *mem, const char *path, str *ret)
+static err read_path(struct arena *mem, const char *path, str *ret, uint64_t *ret_stamp)
 {
     AUTO_FD fd = -1;
-    err e = open_file(path, &fd);
+    err e = open_file(path, &fd, ret_stamp);
     return e ? e : read_file(mem, fd, ret);
 }
 
@@ -98,21 +108,29 @@ static struct conf_file *add(struct conf_bundle *b, size_t *cap)
     return &b->v[b->n++];
 }
 
+static void look_at(struct conf_bundle *b, struct conf_file *f)
+{
+    if (f->secret && b->closed)
+        f->e = open_file(f->path.p, &f->fd, &f->stamp);
+    else
+        f->e = read_path(&b->arena, f->path.p, &f->text, &f->stamp);
+}
+
 /* A file that one key calls a secret and another does not is one: it is named as a secret first (add_named). */
-static void add_file(struct conf_bundle *b, size_t *cap, str name, bool secret)
+static void add_file(struct conf_bundle *b, size_t *cap, str name, bool secret, bool watched)
 {
     str path = path_join(&b->arena, b->dir, name);
     for (size_t i = 1; i < b->n; i++)
-        if (str_eq(b->v[i].path, path))
+        if (str_eq(b->v[i].path, path)) {
+            b->v[i].watched |= watched;
             return;
+        }
     struct conf_file *f = path.p ? add(b, cap) : NULL;
     if (!f)
         return;
-    *f = (struct conf_file){.name = arena_str(&b->arena, name), .path = path, .secret = secret, .fd = -1};
-    if (secret && b->closed)
-        f->e = open_file(path.p, &f->fd);
-    else
-        f->e = read_path(&b->arena, path.p, &f->text);
+    *f = (struct conf_file){
+        .name = arena_str(&b->arena, name), .path = path, .secret = secret, .watched = watched, .fd = -1};
+    look_at(b, f);
 }
 
 static void add_named(struct conf_bundle *b, size_t *cap, bool secret)
@@ -130,7 +148,7 @@ static void add_named(struct conf_bundle *b, size_t *cap, bool secret)
             bool is_secret = k && k->flags & KEY_SECRET;
             if (k && k->flags & KEY_FILE && is_secret == secret && !x->bad && !x->list && x->v[0].kind == TOK_STRING &&
                 x->v[0].text.n)
-                add_file(b, cap, x->v[0].text, secret);
+                add_file(b, cap, x->v[0].text, secret, k->flags & KEY_WATCH);
         }
     }
     conf_errors_free(&errors);
@@ -159,7 +177,7 @@ static err bundle_read(struct conf_bundle *b, const char *path, bool closed)
     err e = main ? folder_of(b, path) : b->arena.e;
     if (e == OK) {
         *main = (struct conf_file){.name = S(""), .path = arena_str(&b->arena, str_c(path)), .fd = -1};
-        e = main->e = read_path(&b->arena, path, &main->text);
+        e = main->e = read_path(&b->arena, path, &main->text, &main->stamp);
     }
     if (e == OK) {
         system_name(b);
@@ -178,15 +196,76 @@ err conf_bundle_read_closed(struct conf_bundle *b, const char *path) { return bu
 err conf_bundle_add(struct conf_bundle *b, str path)
 {
     size_t cap = b->n; /* the array is copied once: few files come this way */
-    add_file(b, &cap, path, false);
+    add_file(b, &cap, path, false, false);
     return b->arena.e;
 }
 
 err conf_bundle_add_secret(struct conf_bundle *b, str path)
 {
     size_t cap = b->n;
-    add_file(b, &cap, path, true);
+    add_file(b, &cap, path, true, false);
     return b->arena.e;
+}
+
+void conf_bundle_watch(struct conf_bundle *b, str path)
+{
+    for (size_t i = 1; i < b->n; i++)
+        b->v[i].watched |= str_eq(b->v[i].path, path);
+}
+
+static uint64_t mix(uint64_t sum, uint64_t stamp) { return (sum ^ stamp) * 0x9e3779b97f4a7c15 + 1; }
+
+uint64_t conf_bundle_stamp(const struct conf_bundle *b)
+{
+    uint64_t sum = 0;
+    for (size_t i = 1; i < b->n; i++)
+        if (b->v[i].watched)
+            sum = mix(sum, b->v[i].stamp);
+    return sum;
+}
+
+uint64_t conf_bundle_stamp_now(const struct conf_bundle *b)
+{
+    uint64_t sum = 0;
+    struct stat st;
+    for (size_t i = 1; i < b->n; i++)
+        if (b->v[i].watched)
+            sum = mix(sum, stat(b->v[i].path.p, &st) ? 0 : stamp_of(&st));
+    return sum;
+}
+
+static void copy_file(struct conf_bundle *b, struct conf_file *f, const struct conf_file *old)
+{
+    *f = (struct conf_file){.name = arena_str(&b->arena, old->name),
+                            .path = arena_str(&b->arena, old->path),
+                            .secret = old->secret,
+                            .watched = old->watched,
+                            .fd = -1};
+    if (old->watched) {
+        look_at(b, f);
+        return;
+    }
+    f->e = old->e;
+    f->stamp = old->stamp;
+    f->text = old->text.p ? arena_str(&b->arena, old->text) : (str){NULL, 0};
+    if (old->fd >= 0 && (f->fd = fcntl(old->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        f->e = err_from_errno(errno);
+}
+
+err conf_bundle_refresh(struct conf_bundle *ret, const struct conf_bundle *old)
+{
+    struct conf_bundle *b = ret;
+    init(b);
+    b->closed = old->closed;
+    b->dir = arena_str(&b->arena, old->dir);
+    b->system_name = arena_str(&b->arena, old->system_name);
+    b->v = arena_array(&b->arena, old->n, sizeof *b->v);
+    for (; b->v && b->n < old->n; b->n++)
+        copy_file(b, &b->v[b->n], &old->v[b->n]);
+    err e = b->arena.e;
+    if (e)
+        conf_bundle_free(b);
+    return e;
 }
 
 err conf_bundle_take(struct conf_bundle *b, size_t file, int fd)

@@ -153,9 +153,11 @@ struct conf_file {
     str name; /* as written in the configuration; "" for the main file */
     str path; /* for messages and look-up */
     str text;
-    err e;       /* OK, or why it could not be read */
-    bool secret; /* of an X key: no child but the keeper gets its text */
-    int fd;      /* of a secret that was opened and not read; else -1 */
+    err e;          /* OK, or why it could not be read */
+    bool secret;    /* of an X key: no child but the keeper gets its text */
+    int fd;         /* of a secret that was opened and not read; else -1 */
+    bool watched;   /* of a W key */
+    uint64_t stamp; /* of the file as it was opened: changes when it does; 0: not there */
 };
 struct conf_bundle {
     struct conf_file *v;
@@ -175,8 +177,15 @@ err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir);
 /* One more file, by its whole path; one that cannot be read is kept with its error. Blocks. */
 err conf_bundle_add(struct conf_bundle *b, str path);
 err conf_bundle_add_secret(struct conf_bundle *b, str path);
+void conf_bundle_watch(struct conf_bundle *b, str path); /* one that is in it */
 /* Reads a secret, in the keeper, from a descriptor that the parent sent (its position does not matter). */
 err conf_bundle_take(struct conf_bundle *b, size_t file, int fd);
+/* Files that are watched: what they were when this bundle was read, and what they are now. Different: one changed. */
+uint64_t conf_bundle_stamp(const struct conf_bundle *b);
+uint64_t conf_bundle_stamp_now(const struct conf_bundle *b);
+/* A closed bundle of the same files where those that are watched are read again, and the others (the main file too) are
+ * as they were. */
+err conf_bundle_refresh(struct conf_bundle *ret, const struct conf_bundle *old);
 /* The contents of a file by its whole path; p == NULL: not there, or not readable. */
 str conf_bundle_text(const struct conf_bundle *b, str path);
 void conf_bundle_close(struct conf_bundle *b); /* the descriptors of secrets, in a child that has no use for them */

@@ -134,6 +134,8 @@ static void manual_key(struct buf *out, const struct key *k, const void *base)
         mdoc_text(out, value.e ? "" : value.p);
         buf_add_c(out, ".\n");
     }
+    if (k->flags & KEY_WATCH)
+        buf_add_c(out, "The file is watched: when it changes, it is taken into use without a reload.\n");
     if (k->flags & KEY_START)
         buf_add_c(out, "A change needs a new start.\n");
 }

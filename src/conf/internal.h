@@ -20,7 +20,15 @@ enum type {
     TYPE_ADDRS,
     TYPE_TIMES
 };
-enum key_flag { KEY_RELOAD = 1, KEY_START = 2, KEY_PATH = 4, KEY_FILE = 8, KEY_SECRET = 16, KEY_MUST = 32 };
+enum key_flag {
+    KEY_RELOAD = 1,
+    KEY_START = 2,
+    KEY_PATH = 4,
+    KEY_FILE = 8,
+    KEY_SECRET = 16,
+    KEY_MUST = 32,
+    KEY_WATCH = 64
+};
 
 struct key {
     const char *name; /* of the C field */
