@@ -171,7 +171,9 @@ static void set_times(struct tx *t)
 {
     int64_t life = t->env.sender.n ? t->conf->queue_lifetime : t->conf->queue_report_lifetime;
     t->env.arrived_ms = rt_wall_ms();
-    t->env.expires_ms = t->env.arrived_ms + life / RT_MS;
+    t->env.expires_ms = (t->env.release_ms ? t->env.release_ms : t->env.arrived_ms) + life / RT_MS;
+    if ((t->env.by & 127) == BY_RETURN && t->env.by_ms < t->env.expires_ms) /* RFC 2852 4: then it goes back */
+        t->env.expires_ms = t->env.by_ms;
 }
 
 static void log_accepted(const struct tx *t)
@@ -189,19 +191,40 @@ static void log_accepted(const struct tx *t)
     metric_add(M_bytes_in, (int64_t)(e->head_size + e->body_size));
 }
 
+/* RFC 4865: every recipient waits for the time of release, also over a new start. */
+static err hold_back(struct tx *t, struct spool_group *g, struct rcpt_status **ret)
+{
+    struct rcpt_status *v = arena_array(&t->arena, t->env.nto, sizeof *v);
+    struct retry *r = arena_array(&t->arena, t->env.nto, sizeof *r);
+    if (!v || !r)
+        return E_NOMEM;
+    for (uint32_t i = 0; i < t->env.nto; i++) {
+        v[i] = (struct rcpt_status){.state = RCPT_WAITING, .next_ms = t->env.release_ms};
+        r[i] = (struct retry){.rcpt = i, .next_ms = t->env.release_ms};
+    }
+    *ret = v;
+    return spool_group_retries(g, t->env.id, r, t->env.nto);
+}
+
 /* Durable, then queued: a message that the queue cannot hold now is taken up by the next start. */
 static err store(struct tx *t) YIELDS
 {
     struct spool_group g;
     spool_group_init(&g);
+    struct rcpt_status *state = NULL;
     err e = spool_group_message(&g, &t->env, t->body, t->chunks);
+    if (!e && t->env.release_ms)
+        e = hold_back(t, &g, &state);
     if (!e)
         e = spool_put(intake_rooms.spool, &g);
     spool_group_free(&g);
     if (!e) {
         t->chunks = 0;   /* they belong to the message now */
         log_accepted(t); /* before the queue has it: its first attempt may fail at once */
-        queue_accept(intake_rooms.queue, &t->env, t->body);
+        if (state)
+            queue_accept_as(intake_rooms.queue, &t->env, state);
+        else
+            queue_accept(intake_rooms.queue, &t->env, t->body);
     }
     return e;
 }

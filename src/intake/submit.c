@@ -231,3 +231,25 @@ bool submit_take(struct tx *t, struct reply *r)
     }
     return true;
 }
+
+/* ---- times ---- */
+
+bool submit_times(struct tx *t, const struct mail_cmd *m, struct reply *r)
+{
+    int64_t now = rt_wall_ms(), most = t->conf->submission_future_release / RT_MS;
+    int64_t release = m->p.hold_s ? now + m->p.hold_s * 1000 : m->p.hold_until_ms;
+    if (release > now + most) {
+        reply_set(r, 501, "5.5.4", "A message may be held for at most %lld seconds", (long long)most / 1000);
+        return false;
+    }
+    t->env.release_ms = release > now ? release : 0;
+    if (m->p.by != BY_NONE) {
+        t->env.by = (uint8_t)(m->p.by | (m->p.by_trace ? 128 : 0));
+        t->env.by_ms = (t->env.release_ms ? t->env.release_ms : now) + m->p.by_s * 1000;
+    }
+    t->env.priority = (int8_t)m->p.priority;
+    t->env.class = m->p.priority > 0 ? (uint8_t)m->p.priority : 0;
+    if (m->p.requiretls)
+        t->env.flags |= ENV_REQUIRETLS;
+    return true;
+}

@@ -11,6 +11,8 @@ struct head_facts;
 
 /* At MAIL, after the envelope's sender is known. False: *r says why not. */
 bool submit_mail(struct tx *t, const struct mail_cmd *m, const struct addr *from, struct reply *r) YIELDS;
+/* When it may leave, and by when it must be there (RFC 4865, 2852, 6710, 8689). */
+bool submit_times(struct tx *t, const struct mail_cmd *m, struct reply *r);
 /* Before one more recipient. */
 bool submit_rcpt(struct tx *t, struct reply *r);
 /* A recipient was refused. */

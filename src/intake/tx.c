@@ -92,6 +92,8 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
     }
     if (!submit_mail(t, m, &m->from, r))
         return false;
+    if (!submit_times(t, m, r))
+        return false;
     t->announced = m->p.size;
     t->open = true;
     reply_set_str(r, 250, "2.1.0", S("Sender ok"));

@@ -20,6 +20,10 @@ static bool can_utf8(const struct session *s) { return offers(s, CAP_SMTPUTF8); 
 static bool can_binary(const struct session *s) { return offers(s, CAP_BINARYMIME); }
 static bool can_dsn(const struct session *s) { return offers(s, CAP_DSN); }
 static bool can_limits(const struct session *s) { return offers(s, CAP_LIMITS); }
+static bool can_release(const struct session *s) { return offers(s, CAP_FUTURERELEASE); }
+static bool can_by(const struct session *s) { return offers(s, CAP_DELIVERBY); }
+static bool can_priority(const struct session *s) { return offers(s, CAP_MT_PRIORITY); }
+static bool can_requiretls(const struct session *s) { return offers(s, CAP_REQUIRETLS); }
 static bool can_vrfy(const struct session *s) { return offers(s, CAP_VRFY); }
 
 unsigned session_exts(const struct session *s)
@@ -27,8 +31,16 @@ unsigned session_exts(const struct session *s)
     static const struct {
         enum cap cap;
         enum cmd_ext ext;
-    } map[] = {{CAP_SIZE, EXT_SIZE},         {CAP_8BITMIME, EXT_8BITMIME}, {CAP_BINARYMIME, EXT_BINARYMIME},
-               {CAP_SMTPUTF8, EXT_SMTPUTF8}, {CAP_DSN, EXT_DSN},           {CAP_AUTH, EXT_AUTH}};
+    } map[] = {{CAP_SIZE, EXT_SIZE},
+               {CAP_8BITMIME, EXT_8BITMIME},
+               {CAP_BINARYMIME, EXT_BINARYMIME},
+               {CAP_SMTPUTF8, EXT_SMTPUTF8},
+               {CAP_DSN, EXT_DSN},
+               {CAP_AUTH, EXT_AUTH},
+               {CAP_FUTURERELEASE, EXT_FUTURERELEASE},
+               {CAP_DELIVERBY, EXT_DELIVERBY},
+               {CAP_MT_PRIORITY, EXT_MT_PRIORITY},
+               {CAP_REQUIRETLS, EXT_REQUIRETLS}};
     unsigned exts = 0;
     for (size_t i = 0; i < sizeof map / sizeof *map && s->src.esmtp; i++)
         if (offers(s, map[i].cap))
@@ -50,6 +62,17 @@ static void ext_limits(const struct session *s, struct buf *out)
     if (s->offer.rcpt_max && s->offer.rcpt_max < most)
         most = s->offer.rcpt_max;
     buf_printf(out, " MAILMAX=%lld RCPTMAX=%lld", (long long)s->conf->limits_messages, (long long)most);
+}
+
+/* The longest time, and the last moment (RFC 4865 4). */
+static void ext_release(const struct session *s, struct buf *out)
+{
+    char mem[40];
+    struct buf until;
+    int64_t most = s->conf->submission_future_release / RT_S;
+    buf_init_fixed(&until, mem, sizeof mem);
+    text_time(&until, (rt_wall_ms() / 1000 + most) * 1000);
+    buf_printf(out, " %lld " STR_FMT "Z", (long long)most, STR_ARG(str_sub(buf_str(&until), 0, 19)));
 }
 
 static void ext_xclient(const struct session *s, struct buf *out)

@@ -12,10 +12,14 @@ static void close_session(struct recv_client *k) { (void)k; }
 
 static void hello(struct recv_client *k, str verb, struct recv_offer *offer, struct reply *r)
 {
-    (void)k;
     (void)verb;
     (void)r;
     offer->caps = CAP_SIZE | CAP_8BITMIME | CAP_SMTPUTF8 | CAP_BINARYMIME | CAP_DSN | CAP_LIMITS | CAP_VRFY;
+    if (k->c->tls) /* RFC 8689 2 */
+        offer->caps |= CAP_REQUIRETLS;
+    if (k->listener && k->listener->submission)
+        offer->caps |=
+            CAP_DELIVERBY | CAP_MT_PRIORITY | ((*k->conf)->submission_future_release ? CAP_FUTURERELEASE : 0);
 }
 
 static enum recv_take mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r)

@@ -183,12 +183,37 @@ static bool fit_size(struct peer *p, struct trans *j)
     return false;
 }
 
+/* What the sender asked for and only the next server can keep (RFC 8689 4.2.1, RFC 2852 4.1). */
+static bool fit_promises(const struct peer *p, struct trans *j)
+{
+    const struct envelope *env = &j->reader.env;
+    if (env->flags & ENV_REQUIRETLS) {
+        if (!p->conn.tls || !p->tls.verified) {
+            fail_all(p, j, "550 5.7.10 the sender requires TLS to a verified server, and this one is not");
+            return false;
+        }
+        if (!(p->ehlo.caps & CAP_REQUIRETLS)) {
+            fail_all(
+                p, j,
+                "550 5.7.30 the sender requires TLS all the way (REQUIRETLS), and the next server does not promise it");
+            return false;
+        }
+    }
+    if ((env->by & 127) == BY_RETURN && !p->lmtp && !(p->ehlo.caps & CAP_DELIVERBY)) {
+        fail_all(p, j, "550 5.3.3 the sender set a time for delivery, and the next server cannot keep one (DELIVERBY)");
+        return false;
+    }
+    return true;
+}
+
 err fit_message(struct peer *p, struct trans *j)
 {
     choose(p, j);
     if (!j->sender.p)
         return E_NOMEM;
     if (!fit_utf8(p, j) || !fit_size(p, j))
+        return E_UNSUPPORTED;
+    if (!fit_promises(p, j))
         return E_UNSUPPORTED;
     return fit_body(p, j);
 }

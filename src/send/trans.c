@@ -34,6 +34,21 @@ static void err_for_all(struct peer *p, struct trans *j, err e, const char *whil
 
 /* ---- the commands ------------------------------------------------------------------------------------------------ */
 
+static void write_promises(struct peer *p, const struct envelope *env)
+{
+    struct conn *c = &p->conn;
+    if ((env->flags & ENV_REQUIRETLS) && (p->ehlo.caps & CAP_REQUIRETLS))
+        conn_write(c, S(" REQUIRETLS"));
+    if (env->priority && (p->ehlo.caps & CAP_MT_PRIORITY))
+        conn_printf(c, " MT-PRIORITY=%d", env->priority);
+    if (env->by && (p->ehlo.caps & CAP_DELIVERBY)) {
+        long long left = (env->by_ms - rt_wall_ms()) / 1000;
+        bool back = (env->by & 127) == BY_RETURN;
+        left = left < -999999999 ? -999999999 : left > 999999999 ? 999999999 : left;
+        conn_printf(c, " BY=%lld;%c%s", back && left < 1 ? 1 : left, back ? 'R' : 'N', env->by & 128 ? "T" : "");
+    }
+}
+
 static void write_mail(struct peer *p, struct trans *j)
 {
     const struct envelope *env = &j->reader.env;
@@ -47,6 +62,7 @@ static void write_mail(struct peer *p, struct trans *j)
         conn_write(c, S(" BODY=8BITMIME"));
     if (j->utf8)
         conn_write(c, S(" SMTPUTF8"));
+    write_promises(p, env);
     if (p->ehlo.caps & CAP_DSN) {
         if (env->ret != RET_NONE)
             conn_write(c, env->ret == RET_FULL ? S(" RET=FULL") : S(" RET=HDRS"));

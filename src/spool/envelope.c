@@ -1,11 +1,20 @@
-/* Envelopes in their stored form. Version 1: fixed fields, strings with 16-bit lengths, recipients. */
+/* Envelopes in their stored form. Version 1: fixed fields, strings with 16-bit lengths, recipients.
+ * Version 2, of messages that need it: before all that, when to release and by when to deliver. */
 #include "spool/internal.h"
 
-enum { ENVELOPE_VERSION = 1, RECIPIENT_LEAST = 9 };
+enum { ENVELOPE_VERSION = 1, ENVELOPE_TIMED = 2, RECIPIENT_LEAST = 9, TIMED = 8 + 8 + 1 + 1 };
+
+static bool timed(const struct envelope *e) { return e->release_ms || e->by_ms || e->by || e->priority; }
 
 err envelope_encode(struct buf *out, const struct envelope *e)
 {
-    buf_put_u8(out, ENVELOPE_VERSION);
+    buf_put_u8(out, timed(e) ? ENVELOPE_TIMED : ENVELOPE_VERSION);
+    if (timed(e)) {
+        buf_put_u64(out, (uint64_t)e->release_ms);
+        buf_put_u64(out, (uint64_t)e->by_ms);
+        buf_put_u8(out, e->by);
+        buf_put_u8(out, (uint8_t)e->priority);
+    }
     buf_put_u64(out, e->id);
     buf_put_u64(out, (uint64_t)e->arrived_ms);
     buf_put_u64(out, (uint64_t)e->expires_ms);
@@ -53,8 +62,15 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret)
 {
     struct cur c = cur_of(bytes);
     struct envelope e = {0};
-    if (cur_u8(&c) != ENVELOPE_VERSION)
+    uint8_t version = cur_u8(&c);
+    if (version != ENVELOPE_VERSION && version != ENVELOPE_TIMED)
         return E_CORRUPT;
+    if (version == ENVELOPE_TIMED) {
+        e.release_ms = (int64_t)cur_u64(&c);
+        e.by_ms = (int64_t)cur_u64(&c);
+        e.by = cur_u8(&c);
+        e.priority = (int8_t)cur_u8(&c);
+    }
     e.id = cur_u64(&c);
     e.arrived_ms = (int64_t)cur_u64(&c);
     e.expires_ms = (int64_t)cur_u64(&c);
@@ -79,6 +95,7 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret)
 size_t envelope_size(const struct envelope *e)
 {
     size_t n = 1 + 3 * 8 + 2 * 4 + 4 + 4 + 8 + 6 * 2 + 4;
+    n += timed(e) ? TIMED : 0;
     n += e->sender.n + e->envid.n + e->client.n + e->helo.n + e->user.n + e->message_id.n;
     for (uint32_t i = 0; i < e->nto; i++) {
         n += RECIPIENT_LEAST + e->to[i].address.n + e->to[i].orcpt.n;

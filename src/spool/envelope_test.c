@@ -57,6 +57,12 @@ static void round_trip(void **state)
     encode(&two, &e);
     assert_true(str_eq(buf_str(&one), buf_str(&two)));
     buf_free(&two);
+    struct envelope later = {
+        .id = 2, .release_ms = 1800000000000, .by_ms = 1800000060000, .by = BY_NOTIFY | 128, .priority = -7};
+    encode(&two, &later);
+    assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
+    assert_true(e.release_ms == later.release_ms && e.by_ms == later.by_ms && e.by == later.by && e.priority == -7);
+    buf_free(&two);
     encode(&two, &empty);
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_int_equal(e.nto, 0);

@@ -24,12 +24,13 @@ enum envelope_flag {
     ENV_NO_FINAL_EOL = 32, /* does not end in CRLF (BINARYMIME only) */
     ENV_LONG_LINE = 64,    /* a line of more than 998 octets */
     ENV_NUL = 128,
-    ENV_REPORT = 256,      /* one of our own reports: its failure is a double bounce */
-    ENV_HELD = 512,        /* accepted but not to be attempted before an operator releases it */
-    ENV_SUBMITTED = 1024,  /* came by authentication or local submission */
-    ENV_TLS = 2048,        /* came over TLS */
-    ENV_DELAY_TOLD = 4096, /* never set by intake */
-    ENV_DOUBLE = 8192,     /* a report about a report, to the postmaster: its failure ends there */
+    ENV_REPORT = 256,       /* one of our own reports: its failure is a double bounce */
+    ENV_HELD = 512,         /* accepted but not to be attempted before an operator releases it */
+    ENV_SUBMITTED = 1024,   /* came by authentication or local submission */
+    ENV_TLS = 2048,         /* came over TLS */
+    ENV_DELAY_TOLD = 4096,  /* never set by intake */
+    ENV_REQUIRETLS = 16384, /* never to be sent without TLS to a verified server that promises the same (RFC 8689) */
+    ENV_DOUBLE = 8192,      /* a report about a report, to the postmaster: its failure ends there */
 };
 
 struct recipient {
@@ -52,6 +53,10 @@ struct envelope {
     uint8_t hops;           /* Received fields found */
     uint32_t head_size;     /* octets of the header block, its empty line included */
     uint64_t body_size;     /* octets after it */
+    int64_t release_ms;     /* not to be attempted before (RFC 4865); 0: at once */
+    int64_t by_ms;          /* deliver by (RFC 2852); 0: whenever */
+    uint8_t by;             /* enum cmd_by, and 128 for a trace */
+    int8_t priority;        /* of MT-PRIORITY (RFC 6710) */
     str sender;             /* empty: the null reverse-path */
     str envid;              /* decoded ENVID (RFC 3461 4.4); empty: none */
     str client, helo, user; /* address as text, name given, account (or "uid 1000"); for log, history, headers */

@@ -26,12 +26,18 @@ enum cmd_ext {
     EXT_SMTPUTF8 = 1 << 3,
     EXT_DSN = 1 << 4,
     EXT_AUTH = 1 << 5,
-    EXT_ALL = (1 << 6) - 1
+    EXT_FUTURERELEASE = 1 << 6,
+    EXT_DELIVERBY = 1 << 7,
+    EXT_MT_PRIORITY = 1 << 8,
+    EXT_REQUIRETLS = 1 << 9,
+    EXT_ALL = (1 << 10) - 1
 };
 
 enum cmd_body { BODY_NONE, BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 enum cmd_ret { RET_NONE, RET_FULL, RET_HDRS };
 enum cmd_notify { NOTIFY_NONE = 0, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+enum cmd_by { BY_NONE, BY_RETURN, BY_NOTIFY };
 
 /* The parameters of MAIL and RCPT (wire/param.def). A str with p == NULL was not given. */
 struct params {
@@ -40,8 +46,15 @@ struct params {
     enum cmd_body body;
     bool smtputf8;
     enum cmd_ret ret;
-    str envid;       /* ENVID, decoded; printable ASCII, at most 100 octets as sent */
-    str auth;        /* AUTH: decoded mailbox; "" for <> */
+    str envid;             /* ENVID, decoded; printable ASCII, at most 100 octets as sent */
+    str auth;              /* AUTH: decoded mailbox; "" for <> */
+    int64_t hold_s;        /* HOLDFOR (RFC 4865): seconds; 0: not given */
+    int64_t hold_until_ms; /* HOLDUNTIL: unix time; 0: not given */
+    int64_t by_s;          /* BY (RFC 2852): seconds, may be 0 or less */
+    enum cmd_by by;
+    bool by_trace;
+    int priority;    /* MT-PRIORITY (RFC 6710): -9 to 9 */
+    bool requiretls; /* RFC 8689 */
     unsigned notify; /* enum cmd_notify, NEVER alone */
     str orcpt_type;  /* "rfc822", "utf-8", ... */
     str orcpt;       /* decoded address behind the ';' */

@@ -128,6 +128,65 @@ static enum fault param_auth(struct ctx *c, str v)
     return FAULT_NONE;
 }
 
+/* RFC 4865 5: one of HOLDFOR and HOLDUNTIL, once. */
+static enum fault held_twice(const struct ctx *c)
+{
+    return c->p->hold_s || c->p->hold_until_ms ? FAULT_PARAM_TWICE : FAULT_NONE;
+}
+
+static enum fault param_holdfor(struct ctx *c, str v)
+{
+    uint64_t n;
+    if (v.n == 0 || v.n > 9 || !text_u64(v, &n) || !n)
+        return FAULT_PARAM_SYNTAX;
+    enum fault f = held_twice(c);
+    c->p->hold_s = (int64_t)n;
+    return f;
+}
+
+static enum fault param_holduntil(struct ctx *c, str v)
+{
+    int64_t ms;
+    if (v.n > 40 || !text_parse_time(v, &ms) || ms <= 0)
+        return FAULT_PARAM_SYNTAX;
+    enum fault f = held_twice(c);
+    c->p->hold_until_ms = ms;
+    return f;
+}
+
+/* RFC 2852 4: seconds, ";", R or N, T for a trace; in mode R at least one second. */
+static enum fault param_by(struct ctx *c, str v)
+{
+    size_t at = str_find(v, ';');
+    bool minus = v.n && v.p[0] == '-';
+    uint64_t n;
+    str number = str_skip(str_sub(v, 0, at), minus), mode = at == STR_NONE ? S("") : str_skip(v, at + 1);
+    if (number.n == 0 || number.n > 9 || !text_u64(number, &n) || mode.n == 0 || mode.n > 2)
+        return FAULT_PARAM_SYNTAX;
+    c->p->by = ascii_upper(mode.p[0]) == 'R' ? BY_RETURN : ascii_upper(mode.p[0]) == 'N' ? BY_NOTIFY : BY_NONE;
+    c->p->by_trace = mode.n == 2;
+    c->p->by_s = minus ? -(int64_t)n : (int64_t)n;
+    if (c->p->by == BY_NONE || (c->p->by_trace && ascii_upper(mode.p[1]) != 'T'))
+        return FAULT_PARAM_SYNTAX;
+    return c->p->by == BY_RETURN && c->p->by_s < 1 ? FAULT_PARAM_SYNTAX : FAULT_NONE;
+}
+
+/* RFC 6710 4.1 */
+static enum fault param_priority(struct ctx *c, str v)
+{
+    bool minus = v.n == 2 && v.p[0] == '-';
+    if (v.n != 1u + minus || !ascii_digit(v.p[minus]) || (minus && v.p[1] == '0'))
+        return FAULT_PARAM_SYNTAX;
+    c->p->priority = (minus ? -1 : 1) * (v.p[minus] - '0');
+    return FAULT_NONE;
+}
+
+static enum fault param_requiretls(struct ctx *c, str v)
+{
+    c->p->requiretls = true;
+    return v.p ? FAULT_PARAM_SYNTAX : FAULT_NONE;
+}
+
 /* RFC 3461 4.1: NEVER alone, or a list of the others, each once. */
 static enum fault param_notify(struct ctx *c, str v)
 {
@@ -230,10 +289,21 @@ static const struct row {
 #undef PARAM
 };
 
+/* Equal but for ASCII case, and a hyphen that C writes as an underscore. */
+static bool is_keyword(str row, str given)
+{
+    if (row.n != given.n)
+        return false;
+    for (size_t i = 0; i < row.n; i++)
+        if ((row.p[i] == '_' ? '-' : row.p[i]) != ascii_upper(given.p[i]))
+            return false;
+    return true;
+}
+
 static enum fault one(struct ctx *c, bool rcpt, const struct param_text *t)
 {
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        if (!str_ieq(rows[i].keyword, t->keyword) || (rows[i].verb == VERB_RCPT) != rcpt || !(rows[i].ext & c->exts))
+        if (!is_keyword(rows[i].keyword, t->keyword) || (rows[i].verb == VERB_RCPT) != rcpt || !(rows[i].ext & c->exts))
             continue;
         if (c->p->seen & 1u << i)
             return FAULT_PARAM_TWICE;
