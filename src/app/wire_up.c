@@ -35,7 +35,8 @@ void world_serve(enum socket_kind kind, int fd)
                          .spool = world.spool,
                          .history = world.history,
                          .conf = world_conf,
-                         .started_ms = world.started_ms};
+                         .started_ms = world.started_ms,
+                         .upstreams = proxy_servers};
     rooms.owner = fstat(world.folders.data, &st) ? geteuid() : st.st_uid;
     err e = kind == SOCKET_CONTROL ? ctl_serve(&rooms, fd) : ctl_metrics_serve(&rooms, fd);
     if (e)

@@ -19,6 +19,13 @@
 
 /* ---- the server's side ---- */
 
+/* A server behind a proxy listener, as `status` shows it. */
+struct ctl_upstream {
+    char upstream[48], server[128], why[160]; /* why: what is wrong with it, or "" */
+    bool up, relays;                          /* relays: it lets us relay to foreign names, which turns `status` red */
+    uint32_t connections;
+};
+
 struct ctl { /* must outlive the loops */
     struct queue *queue;
     struct spool *spool;
@@ -26,6 +33,8 @@ struct ctl { /* must outlive the loops */
     struct conf *(*conf)(void); /* the generation in force, with a reference */
     uid_t owner;                /* of the data folder: may do all, as root and the server's own user */
     int64_t started_ms;         /* wall clock */
+    /* The servers behind proxy listeners of a generation, at most `max`; may be NULL. */
+    size_t (*upstreams)(const struct conf *c, struct ctl_upstream *v, size_t max);
 };
 /* On loop 0: accepts control connections on a listening unix socket (taken over) until the fiber is cancelled. E_NOMEM
  * and the like when it could not begin. */

@@ -1,17 +1,49 @@
 /* `status`: how the server is, on one screen. */
 #include "ctl/internal.h"
 
-enum { SITES = 10 };
+enum { SITES = 10, UPSTREAMS = 32 };
 
 struct picture {
     struct queue_stats q;
     struct spool_stats s;
     struct queue_site site[SITES];
     size_t nsite;
+    struct ctl_upstream *upstream; /* in the session's arena */
+    size_t nupstream;
     int64_t now, up_s, in, out;
     uint64_t generation;
     str hostname;
 };
+
+/* "red": something is wrong that its owner must know; "yellow": something does not work right now. */
+static const char *health(const struct picture *p)
+{
+    bool down = p->s.full;
+    for (size_t i = 0; i < p->nupstream; i++) {
+        if (p->upstream[i].relays)
+            return "red";
+        down = down || !p->upstream[i].up;
+    }
+    return p->s.failed ? "red" : down ? "yellow" : "green";
+}
+
+static void upstreams_json(struct ctl_out *o, const struct picture *p)
+{
+    json_key(o, "upstreams");
+    json_open(o, '[');
+    for (size_t i = 0; i < p->nupstream; i++) {
+        const struct ctl_upstream *u = &p->upstream[i];
+        json_open(o, '{');
+        json_kstr(o, "upstream", str_c(u->upstream));
+        json_kstr(o, "server", str_c(u->server));
+        json_kbool(o, "up", u->up);
+        json_kbool(o, "relays", u->relays);
+        json_knum(o, "connections", u->connections);
+        json_kstr(o, "error", str_c(u->why));
+        json_close(o, '}');
+    }
+    json_close(o, ']');
+}
 
 static void status_json(struct ctl_out *o, const struct picture *p)
 {
@@ -20,6 +52,7 @@ static void status_json(struct ctl_out *o, const struct picture *p)
     json_kstr(o, "hostname", p->hostname);
     json_knum(o, "uptime", p->up_s);
     json_knum(o, "generation", (int64_t)p->generation);
+    json_kstr(o, "health", str_c(health(p)));
     json_knum(o, "queued", (int64_t)p->q.recipients);
     json_knum(o, "messages", (int64_t)p->q.messages);
     json_knum(o, "ready", (int64_t)p->q.ready);
@@ -56,6 +89,7 @@ static void status_json(struct ctl_out *o, const struct picture *p)
         json_close(o, '}');
     }
     json_close(o, ']');
+    upstreams_json(o, p);
     json_close(o, '}');
     buf_add_char(&o->b, '\n');
 }
@@ -110,6 +144,26 @@ static void site_text(struct buf *b, const struct queue_site *s, int64_t now)
     buf_add_char(b, '\n');
 }
 
+static void upstream_text(struct buf *b, const struct ctl_upstream *u)
+{
+    buf_add_c(b, "  ");
+    size_t at = b->n;
+    text_safe(b, str_c(u->upstream));
+    buf_add_c(b, ": ");
+    text_safe(b, str_c(u->server));
+    ctl_put_pad(b, at, 38);
+    buf_printf(b, " %s, %u connection%s\n", u->up ? "up" : "DOWN", u->connections, u->connections == 1 ? "" : "s");
+    if (u->why[0]) {
+        buf_add_c(b, "      ");
+        text_safe(b, str_c(u->why));
+        buf_add_char(b, '\n');
+    }
+    if (u->relays)
+        buf_add_c(
+            b, "      RED: it lets this proxy relay to anybody, so anybody can: take our address out of its trusted\n"
+               "      networks, or set xclient or proxy-protocol in an upstream section\n");
+}
+
 static void status_text(struct buf *b, const struct picture *p)
 {
     line(b, "postrider");
@@ -124,6 +178,12 @@ static void status_text(struct buf *b, const struct picture *p)
                (unsigned long long)p->q.blocked_sites);
     for (size_t i = 0; i < p->nsite; i++)
         site_text(b, &p->site[i], p->now);
+    if (p->nupstream) {
+        line(b, "upstreams");
+        buf_printf(b, "%zu, health %s\n", p->nupstream, health(p));
+    }
+    for (size_t i = 0; i < p->nupstream; i++)
+        upstream_text(b, &p->upstream[i]);
 }
 
 int ctl_status(struct ctl_session *s)
@@ -133,6 +193,9 @@ int ctl_status(struct ctl_session *s)
     struct picture p = {.now = rt_wall_ms(), .in = metric_read(M_connections), .out = metric_read(M_deliveries)};
     queue_stats(r->queue, &p.q);
     spool_stats(r->spool, &p.s);
+    p.upstream = r->upstreams ? arena_array(&s->arena, UPSTREAMS, sizeof *p.upstream) : NULL;
+    if (p.upstream)
+        p.nupstream = r->upstreams(c, p.upstream, UPSTREAMS);
     p.nsite = queue_sites(r->queue, p.site, SITES);
     p.up_s = (p.now - r->started_ms) / 1000;
     p.generation = c->generation;

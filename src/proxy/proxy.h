@@ -5,6 +5,7 @@
  */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
+#include "ctl/ctl.h"
 #include "recv/recv.h"
 #include "recv/sink.h"
 
@@ -16,11 +17,6 @@ const struct recv_sink *proxy_sink(const struct conf_listener *l);
 void proxy_watch(struct conf *(*conf)(void)) YIELDS;
 
 /* The servers of a generation, for `status`. Any loop. */
-struct proxy_server {
-    char upstream[48], server[128], why[160]; /* why: what is wrong with it, or "" */
-    bool up, relays;                          /* relays: it lets this proxy relay to foreign names */
-    uint32_t connections;
-};
-size_t proxy_servers(const struct conf *c, struct proxy_server *v, size_t max);
+size_t proxy_servers(const struct conf *c, struct ctl_upstream *v, size_t max);
 
 #endif

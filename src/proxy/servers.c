@@ -127,7 +127,7 @@ size_t servers_order(const struct conf_upstream *u, const struct ip *client, uin
     return n;
 }
 
-size_t proxy_servers(const struct conf *c, struct proxy_server *v, size_t max)
+size_t proxy_servers(const struct conf *c, struct ctl_upstream *v, size_t max)
 {
     size_t n = 0;
     for (size_t u = 0; u < c->nupstreams; u++)
@@ -135,8 +135,8 @@ size_t proxy_servers(const struct conf *c, struct proxy_server *v, size_t max)
             struct server *s = server_of(&c->upstreams[u], i);
             if (!s)
                 continue;
-            struct proxy_server *p = &v[n++];
-            *p = (struct proxy_server){0};
+            struct ctl_upstream *p = &v[n++];
+            *p = (struct ctl_upstream){0};
             str_to_c(str_sub(c->upstreams[u].title, 0, sizeof p->upstream - 1), p->upstream, sizeof p->upstream);
             str_to_c(str_sub(c->upstreams[u].via.v[i], 0, sizeof p->server - 1), p->server, sizeof p->server);
             lock_take(&s->lock);

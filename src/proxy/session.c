@@ -100,6 +100,8 @@ static bool say_again(struct recv_client *k, struct expect *x, struct reply *r)
             send_line(f->link, x->line);
         else
             send_line(f->link, S("NOOP")); /* keeps its place */
+    if (f->data_asked)
+        send_line(f->link, S("DATA"));
     return true;
 }
 
@@ -481,6 +483,8 @@ static void reset(struct recv_client *k)
     }
     if (!f)
         return;
+    if (f->data_asked && f->link && !f->first && !f->begun) /* MAIL was refused: so is DATA, or the link is of no use */
+        f->data_asked = link_reply(f->link, f->link->patience) != OK || f->link->in.r.code < 400;
     if (f->first || f->data_asked || f->begun)
         link_drop(&f->link); /* replies, or half a message, are on their way */
     buf_free(&f->head);
