@@ -187,6 +187,7 @@ void check(struct load *l)
     struct conf *c = l->c;
     check_hostname(l);
     check_name(l, LINE(l, origin), "origin", false, c->hostname, &c->origin);
+    check_name(l, LINE(l, check_authserv_id), "check.authserv-id", false, c->hostname, &c->check_authserv_id);
     check_name(l, LINE(l, send_helo), "send.helo", true, c->hostname, &c->send_helo);
     check_name(l, LINE(l, srs_domain), "srs-domain", false, S(""), &c->srs_domain);
     if (c->data_dir.n == 0)

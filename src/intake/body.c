@@ -4,6 +4,7 @@
  * its end (RFC 5321 4.1.1.4, RFC 3030 2).
  */
 #include "intake/internal.h"
+#include "intake/checks.h"
 
 enum { FEED = 64 * 1024 }; /* most octets taken in one step */
 
@@ -135,6 +136,8 @@ size_t tx_took(struct tx *t, size_t n)
     char *at = body_room(t->body, &room);
     size_t used = data_in_feed(&t->scan, at, n, at, &got);
     body_grew(t->body, got);
+    if (t->checks)
+        checks_feed(t->checks, str_mem(at, got), &t->scan);
     return used;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "intake/internal.h"
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "intake/checks.h"
 #include "intake/judge.h"
 #include "intake/submit.h"
 #include "wire/head.h"
@@ -26,7 +28,12 @@ static bool head_view(const struct body *b, size_t n, struct buf *mem, str *ret)
 
 static struct matter matter_of(struct tx *t, str text)
 {
-    return (struct matter){.source = t->source, .conf = t->conf, .env = &t->env, .scan = &t->scan, .text = text};
+    return (struct matter){.source = t->source,
+                           .conf = t->conf,
+                           .env = &t->env,
+                           .scan = &t->scan,
+                           .text = text,
+                           .checks = t->checks ? checks_results(t->checks) : NULL};
 }
 
 /* What the octets are: judged before anything is done with them. */
@@ -97,6 +104,8 @@ static void add_flags(struct tx *t)
             t->env.flags |= map[i].env;
     if (t->scan.longest > 998)
         t->env.flags |= ENV_LONG_LINE;
+    if (t->checks && checks_quarantine(t->checks) && t->conf->check_quarantine == CONF_QUARANTINE_FOLDER)
+        t->env.flags |= ENV_JUNK;
 }
 
 /* For people: without folds, bounded. */
@@ -116,11 +125,15 @@ static size_t head_octets(const struct tx *t)
     return t->scan.head_done ? (size_t)t->scan.body_at : (size_t)t->scan.size;
 }
 
-/* What goes before the message: the trace and, for submissions, the fields repaired. */
-static err new_head(const struct tx *t, str fields, const struct head_facts *f, struct buf *out)
+/* Those that we trust to relay may have written our own verdict for us: another server of ours, a filter. */
+static bool may_speak_for_us(const struct source *s) { return s->may_relay && !s->submitted && !s->authenticated; }
+
+/* What goes before the message: what the checks found, the trace and, with `anew`, the fields as they should be. */
+static err new_head(const struct tx *t, str fields, const struct head_facts *f, bool anew, struct buf *out)
 {
-    err e = add_received(out, t);
-    if (!e && t->source->submitted)
+    err e = t->checks ? checks_fields(t->checks, out) : OK;
+    e = e ? e : add_received(out, t);
+    if (!e && anew)
         head_repair(out, fields, f, t);
     if (f->none)
         buf_add(out, S("\r\n")); /* the first line is no field and must not become one */
@@ -131,10 +144,13 @@ static err new_head(const struct tx *t, str fields, const struct head_facts *f, 
 static err put_head(struct tx *t, str block, const struct head_facts *f)
 {
     AUTO_BUF out = {0};
-    buf_init(&out, block.n + 16384);
+    buf_init(&out, block.n + 65536);
     str fields = f->none ? S("") : block;
-    size_t replaced = t->source->submitted ? fields.n : 0;
-    err e = new_head(t, fields, f, &out);
+    bool anew = t->source->submitted || (f->authres && !may_speak_for_us(t->source));
+    size_t replaced = anew ? fields.n : 0;
+    err e = new_head(t, fields, f, anew, &out);
+    if (!text_ascii(buf_str(&out)) && t->checks)
+        t->scan.flags |= DATA_8BIT_HEAD;
     t->env.head_size = (uint32_t)(out.n + fields.n - replaced);
     t->env.body_size = t->scan.size - fields.n;
     if (t->chunks) { /* the block lies apart: all of it goes before the tail */
@@ -221,6 +237,8 @@ static err store(struct tx *t) YIELDS
     if (!e) {
         t->chunks = 0;   /* they belong to the message now */
         log_accepted(t); /* before the queue has it: its first attempt may fail at once */
+        if (t->checks)
+            checks_log(t->checks, t->env.id);
         if (state)
             queue_accept_as(intake_rooms.queue, &t->env, state);
         else
@@ -236,20 +254,26 @@ static err end_line(struct tx *t)
         return OK;
     t->scan.flags &= ~(unsigned)DATA_UNENDED;
     t->scan.size += 2;
+    if (t->checks)
+        checks_feed(t->checks, S("\r\n"), &t->scan);
     return body_add(t->body, S("\r\n"));
 }
 
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
 {
     data_in_end(&t->scan);
-    if (!tx_body_ok(t, r) || !check_text(t, r))
+    if (!tx_body_ok(t, r))
         return false;
-    set_times(t);
     err e = end_line(t);
     if (e) {
         reply_trouble(r, e);
         return false;
     }
+    if (t->checks)
+        checks_end(t->checks);
+    if (!check_text(t, r) || (t->checks && !checks_verdict(t->checks, r)))
+        return false;
+    set_times(t);
     if (!edit_head(t, r))
         return false;
     add_flags(t);

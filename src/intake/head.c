@@ -2,6 +2,7 @@
  * The header block at the door: what is in it, and what a submission server adds and takes away (RFC 6409 8,
  * RFC 5322 3.6).
  */
+#include "check/check.h"
 #include "intake/internal.h"
 #include "wire/head.h"
 
@@ -45,6 +46,9 @@ static void look_at(const struct head_field *f, str hostname, struct head_facts 
     case 'f':
         ret->from += str_ieq(f->name, S("From"));
         break;
+    case 'a':
+        ret->authres += str_ieq(f->name, S("Authentication-Results"));
+        break;
     case 'b':
         ret->bcc += str_ieq(f->name, S("Bcc"));
         break;
@@ -67,7 +71,7 @@ void head_look(str block, str hostname, struct head_facts *ret)
         ret->len += 2;
 }
 
-void head_repair(struct buf *out, str block, const struct head_facts *f, const struct tx *t)
+static void add_missing(struct buf *out, const struct head_facts *f, const struct tx *t)
 {
     if (!f->from && t->env.sender.n)
         buf_printf(out, "From: <" STR_FMT ">\r\n", STR_ARG(t->env.sender));
@@ -75,10 +79,17 @@ void head_repair(struct buf *out, str block, const struct head_facts *f, const s
         head_date(out, t->env.arrived_ms / 1000);
     if (!f->message_ids)
         head_message_id(out, t->env.arrived_ms, rt_random(), t->conf->hostname);
+}
+
+void head_repair(struct buf *out, str block, const struct head_facts *f, const struct tx *t)
+{
+    bool submitted = t->source->submitted;
     str rest = block;
     struct head_field field;
+    if (submitted)
+        add_missing(out, f, t);
     while (head_next(&rest, &field))
-        if (!str_ieq(field.name, S("Bcc")))
+        if (!(submitted && str_ieq(field.name, S("Bcc"))) && !check_authres_forged(&field, t->conf->check_authserv_id))
             buf_add(out, field.raw);
     buf_add(out, rest);
 }

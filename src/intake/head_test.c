@@ -60,7 +60,9 @@ static void repairs(void **state)
         {"a@b.test", "From: a\r\n\r\n", "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: *\r\nFrom: a\r\n\r\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct tx t = {.conf = &c, .env = {.sender = str_c(rows[i].sender), .arrived_ms = 1700000000000}};
+        const struct source from = {.submitted = true};
+        struct tx t = {
+            .conf = &c, .source = &from, .env = {.sender = str_c(rows[i].sender), .arrived_ms = 1700000000000}};
         struct head_facts f;
         AUTO_BUF out = {0};
         buf_init(&out, 10000);

@@ -67,11 +67,12 @@ struct head_facts {
     bool none;         /* the message begins with a line that is no field */
     unsigned received; /* Received fields */
     unsigned own;      /* ... that name us behind `by` */
-    unsigned from, date, message_ids, bcc;
+    unsigned from, date, message_ids, bcc, authres;
     str message_id; /* raw value of the first */
 };
 void head_look(str block, str hostname, struct head_facts *ret);
-/* The block anew: without Bcc, with Date, Message-ID and From where missing (RFC 6409 8.1 to 8.3). */
+/* The block without what claims to be our own verdict about it (RFC 8601 5), and for submissions without Bcc and with
+ * Date, Message-ID and From where missing (RFC 6409 8.1 to 8.3). */
 void head_repair(struct buf *out, str block, const struct head_facts *f, const struct tx *t);
 
 #endif

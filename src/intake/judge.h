@@ -18,6 +18,7 @@ enum phase {
     PHASE_COUNT
 };
 
+struct check_results;
 struct matter {
     const struct source *source;
     const struct conf *conf;
@@ -26,7 +27,8 @@ struct matter {
     const struct envelope *env; /* from MAIL on, as far as it is known */
     const struct data_in *scan;
     str text;
-    const struct head_facts *facts; /* (intake's own) of the header, when known already */
+    const struct check_results *checks; /* SPF at RCPT, all of them at HEADER and END; NULL: none are made */
+    const struct head_facts *facts;     /* (intake's own) of the header, when known already */
 };
 
 /* False: refused (or deferred), and *r says why. */

@@ -4,6 +4,7 @@
  */
 #include "intake/internal.h"
 #include "directory/directory.h"
+#include "intake/checks.h"
 #include "intake/srs.h"
 #include "intake/submit.h"
 #include "base/text.h"
@@ -228,6 +229,11 @@ static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
     e = e ? e : decide(t, &m->to, kept, &w);
     if (e)
         rcpt_cut(t, before);
+    if (!e && t->checks && !checks_sender(t->checks, r)) {
+        rcpt_cut(t, before);
+        t->refused++;
+        return false;
+    }
     if (e == E_DENIED)
         return refuse(t, r, 550, "5.7.1", "Relaying denied");
     if (e == E_UNSUPPORTED)

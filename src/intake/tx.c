@@ -1,6 +1,7 @@
 /* The life of a transaction: begun by MAIL, ended by tx_reset and nothing else (RFC 5321 4.1.1.2, 1870, 6531, 3461). */
 #include "intake/internal.h"
 #include "intake/submit.h"
+#include "intake/checks.h"
 
 struct intake intake_rooms;
 
@@ -23,6 +24,7 @@ void tx_reset(struct tx *t)
         spool_forget(intake_rooms.spool, t->env.id);
     body_drop(&t->body);
     body_drop(&t->head);
+    checks_free(&t->checks);
     arena_free(&t->arena);
     tx_init(t);
 }
@@ -94,6 +96,10 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
         return false;
     if (!submit_times(t, m, r))
         return false;
+    if (checks_wanted(s, c) && !(t->checks = checks_new(s, c, t->env.sender))) {
+        reply_trouble(r, E_NOMEM);
+        return false;
+    }
     t->announced = m->p.size;
     t->open = true;
     reply_set_str(r, 250, "2.1.0", S("Sender ok"));

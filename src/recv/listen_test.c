@@ -176,7 +176,8 @@ static void run_xclient(void *arg, int index)
     CHECK(say(&c, MAIL, "503 ") && may_relay(&c));
     CHECK(say(&c, "XCLIENT ADDR=192.0.2.7", "503 ") && say(&c, "RSET", "250 "));
     CHECK(say(&c, "XCLIENT ADDR=192.0.2.7 NAME=spam.test PORT=1234", "220 ") && !may_relay(&c));
-    CHECK(say(&c, "RCPT TO:<alice@example.test>", "250 ") && say(&c, "DATA", "354 ") && say(&c, "\r\nx\r\n.", "250 "));
+    CHECK(say(&c, "RCPT TO:<alice@example.test>", "250 ") && say(&c, "DATA", "354 ") &&
+          say(&c, "From: a@b.test\r\n\r\nx\r\n.", "250 "));
     CHECK(str_search(buf_str(&fake.octets), S("from c.test (spam.test [192.0.2.7])")) != STR_NONE);
     CHECK(say(&c, "XCLIENT ADDR=IPV6:2001:db8::7 LOGIN=alice", "220 ") && may_relay(&c));
     conn_close(&c);

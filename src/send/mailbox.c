@@ -141,13 +141,13 @@ static bool mailbox_of(const struct mill *m, str local, char *ret, size_t size)
 }
 
 /* The box of that name in this batch; E_LIMIT, E_NOMEM. */
-static struct box *box_of(struct mill *m, str name)
+static struct box *box_of(struct mill *m, str name, bool junk)
 {
     for (size_t i = 0; i < m->nboxes; i++)
-        if (str_eq(str_c(m->boxes[i].name), name))
+        if (str_eq(str_c(m->boxes[i].name), name) && m->boxes[i].junk == junk)
             return &m->boxes[i];
     struct box *b = &m->boxes[m->nboxes];
-    *b = (struct box){.dir = -1};
+    *b = (struct box){.dir = -1, .junk = junk};
     if (!str_to_c(m->domain->title, b->domain, sizeof b->domain) || !str_to_c(name, b->name, sizeof b->name))
         return NULL;
     m->nboxes++;
@@ -170,7 +170,7 @@ static void name_file(const struct mill *m, const struct ticket *t, int64_t arri
 }
 
 /* E_NOT_FOUND: no such mailbox. */
-static err find_box(struct mill *m, const struct ticket *t, struct box **ret)
+static err find_box(struct mill *m, const struct ticket *t, bool junk, struct box **ret)
 {
     AUTO_ARENA a = {0};
     struct addr to;
@@ -179,7 +179,7 @@ static err find_box(struct mill *m, const struct ticket *t, struct box **ret)
     if (addr_parse(t->to[0].address, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &a, &to) ||
         !mailbox_of(m, to.local, name, sizeof name))
         return E_NOT_FOUND;
-    *ret = box_of(m, str_c(name));
+    *ret = box_of(m, str_c(name), junk);
     return *ret ? OK : E_UNKNOWN;
 }
 
@@ -222,7 +222,7 @@ static void carry(struct mill *m, struct item *it, struct spool_reader *r)
     struct mime *mime = NULL;
     struct mime_info info;
     struct box *b;
-    err e = find_box(m, it->ticket, &b);
+    err e = find_box(m, it->ticket, r->env.flags & ENV_JUNK, &b);
     if (e == E_NOT_FOUND) {
         refuse(it, S("550 5.1.1 no such mailbox here"));
         return;

@@ -21,7 +21,7 @@ static struct lock known_lock;
 
 static uint64_t box_hash(const struct box *b)
 {
-    return (str_hash(str_c(b->domain)) * 31 + str_hash(str_c(b->name))) | 1;
+    return (str_hash(str_c(b->domain)) * 31 + str_hash(str_c(b->name)) + 2 * b->junk) | 1;
 }
 
 static bool is_known(const struct box *b)
@@ -81,6 +81,18 @@ static err make_folder(int at, const char *name, bool sync, int *ret)
     return e;
 }
 
+/* *dir, an open mailbox, becomes its folder for what is suspicious. */
+static err enter_junk(bool sync, int *dir)
+{
+    int folder, mark;
+    err e = make_folder(*dir, ".Junk", sync, &folder);
+    rt_fs->close(*dir);
+    *dir = e ? -1 : folder;
+    if (!e && rt_fs->open(folder, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600, &mark) == OK)
+        rt_fs->close(mark);
+    return e;
+}
+
 err box_open(struct box *b)
 {
     static const char *const parts[] = {"tmp", "new", "cur"};
@@ -91,6 +103,8 @@ err box_open(struct box *b)
     err e = make_folder(send_world.mail_dir, b->domain, sync, &domain);
     if (!e)
         e = make_folder(domain, b->name, sync, &dir);
+    if (!e && b->junk)
+        e = enter_junk(sync, &dir);
     for (int i = 0; i < 3 && !e; i++) {
         e = make_folder(dir, parts[i], sync && i == 2, &part);
         if (!e)

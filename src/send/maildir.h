@@ -8,6 +8,7 @@ enum { DROP_NAME_MAX = 160, DROP_PATH_MAX = DROP_NAME_MAX + 8 };
 /* Names of folders come from the configuration, never from the wire. */
 struct box {
     char domain[256], name[72];
+    bool junk;  /* its folder .Junk (Maildir++), which is made when it is missing */
     int dir;    /* descriptor of the mailbox; -1: not open */
     bool fresh; /* new has names that are not synced yet */
     bool moved; /* ... and so has cur */

@@ -30,6 +30,7 @@ enum envelope_flag {
     ENV_TLS = 2048,         /* came over TLS */
     ENV_DELAY_TOLD = 4096,  /* never set by intake */
     ENV_REQUIRETLS = 16384, /* never to be sent without TLS to a verified server that promises the same (RFC 8689) */
+    ENV_JUNK = 32768,       /* suspicious: for the folder of such mail */
     ENV_DOUBLE = 8192,      /* a report about a report, to the postmaster: its failure ends there */
 };
 
