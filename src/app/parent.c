@@ -140,6 +140,10 @@ static void reap(struct parent *p)
 static err tell_keeper(struct parent *p, const struct conf_bundle *b, uint64_t generation)
 {
     err e = p->keeper.pid ? child_tell(&p->keeper, b, generation, true) : E_CLOSED;
+    if (e == E_NOMEM) { /* nothing was said yet */
+        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
+        return e;
+    }
     if (!e)
         e = child_wait(&p->keeper, generation);
     if (e && e != E_DENIED) {
@@ -197,8 +201,11 @@ static void adopt(struct parent *p, const struct conf_bundle *bundle, struct con
     p->conf = c;
     p->bundle = *bundle;
     setup_log(c);
-    if (p->worker.channel >= 0 && tell_worker(p))
+    err e = p->worker.channel >= 0 ? tell_worker(p) : OK;
+    if (e) {
+        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
         kill(p->worker.pid, SIGKILL); /* it starts anew with the new generation */
+    }
 }
 
 static void reload(struct parent *p)

@@ -11,11 +11,21 @@
 
 #define PORTS_MAX 256
 
+/* A port on one loop, touched by that loop alone: what tells it to begin and to end, once each, lies ready here, so
+ * that a port is served whatever memory there is. */
+struct place {
+    struct post begin, end;
+    struct timer again; /* no fiber could be had: later */
+    struct fiber *serving;
+    int fd;
+    bool over;
+    struct port *port;
+};
 struct port {
     struct socket_set set;
     struct recv_port recv;
-    struct fiber *serving[MESSAGE_FDS]; /* by loop; each touched by its own loop only */
     bool started, ended;
+    struct place *place; /* one per loop */
 };
 /* Entries are only added, by loop 0 or before loops run; a loop reads those below the count that it was told. */
 static struct port *ports[PORTS_MAX];
@@ -26,7 +36,7 @@ static bool same_place(const struct socket_set *a, const struct socket_set *b)
     return a->kind == b->kind && memcmp(&a->at, &b->at, sizeof a->at) == 0;
 }
 
-void ports_add(const struct socket_set *s)
+err ports_add(const struct socket_set *s)
 {
     for (size_t i = 0; i < nports; i++)
         if (!ports[i]->ended && same_place(&ports[i]->set, s)) {
@@ -34,53 +44,65 @@ void ports_add(const struct socket_set *s)
             memcpy(ports[i]->set.title, s->title, sizeof s->title);
             for (int k = 0; k < s->nfd; k++)
                 close(s->fd[k]);
-            return;
+            return OK;
         }
     struct port *p = nports < PORTS_MAX ? calloc(1, sizeof *p) : NULL;
     int *fd = p ? calloc((size_t)s->nfd, sizeof *fd) : NULL;
-    if (!fd) {
+    struct place *place = fd ? calloc(MESSAGE_FDS, sizeof *place) : NULL;
+    if (!place) {
+        rt_log(EV_bug, log_c("ports"), log_c("no memory for a port: it is not served until the next start"));
+        for (int k = 0; k < s->nfd; k++)
+            close(s->fd[k]);
+        free(fd);
         free(p);
-        return;
+        return E_NOMEM;
     }
     p->set = *s;
     p->set.fd = memcpy(fd, s->fd, (size_t)s->nfd * sizeof *fd);
     p->set.seen = true;
+    p->place = place;
     ports[nports++] = p;
+    return OK;
 }
 
 /* ---- serving ------------------------------------------------------------------------------------------------ */
 
-struct serve {
-    struct port *port;
-    int fd;
-};
-
 static void serve(void *arg)
 {
-    struct serve s = *(struct serve *)arg;
-    free(arg);
-    if (s.port->set.kind == SOCKET_LISTENER || s.port->set.kind == SOCKET_LOCAL)
-        recv_serve(&s.port->recv, s.fd);
+    struct place *l = arg;
+    struct port *p = l->port;
+    if (p->set.kind == SOCKET_LISTENER || p->set.kind == SOCKET_LOCAL)
+        recv_serve(&p->recv, l->fd);
     else
-        world_serve(s.port->set.kind, s.fd);
-    s.port->serving[rt_index()] = NULL;
+        world_serve(p->set.kind, l->fd);
+    l->serving = NULL;
 }
+
+static void try_start(struct place *l)
+{
+    if (l->over)
+        return;
+    l->serving = fiber_spawn(serve, l, "listener");
+    if (!l->serving) {
+        rt_log(EV_accept_failed, log_c(l->port->set.title), log_err(E_NOMEM));
+        timer_set(&l->again, rt_after(RT_S));
+    }
+}
+
+static void start_again(struct timer *t) { try_start(container_of(t, struct place, again)); }
 
 /* Sockets bound once (unix, passed by systemd, few) are served by loop 0, the others one by each loop. */
 static void start_here(struct port *p, int index)
 {
+    struct place *l = &p->place[index];
     int fd = p->set.nfd == rt_nloops() ? p->set.fd[index] : index == 0 ? p->set.fd[0] : -1;
     if (p->set.nfd == 1 && p->set.kind == SOCKET_LISTENER && index > 0)
         fd = dup(p->set.fd[0]);
-    struct serve *s = fd >= 0 ? malloc(sizeof *s) : NULL;
-    if (!s)
-        return;
-    *s = (struct serve){p, fd};
-    p->serving[index] = fiber_spawn(serve, s, "listener");
-    if (!p->serving[index]) {
-        rt_log(EV_accept_failed, log_c(p->set.title), log_err(E_NOMEM));
-        free(s);
-    }
+    l->port = p;
+    l->fd = fd;
+    l->again.fn = start_again;
+    if (fd >= 0)
+        try_start(l);
 }
 
 void ports_begin(void)
@@ -98,31 +120,29 @@ void ports_start(int index)
             start_here(ports[i], index);
 }
 
-struct change {
-    struct post post;
-    struct port *port;
-    bool end;
-};
-
-static void change_here(struct post *post)
+static void begin_here(struct post *post)
 {
-    struct change *c = container_of(post, struct change, post);
-    int index = rt_index();
-    if (!c->end)
-        start_here(c->port, index);
-    else if (c->port->serving[index])
-        fiber_cancel(c->port->serving[index]);
-    free(c);
+    struct place *l = container_of(post, struct place, begin);
+    start_here(l->port, rt_index());
+}
+
+static void end_here(struct post *post)
+{
+    struct place *l = container_of(post, struct place, end);
+    l->over = true;
+    timer_stop(&l->again);
+    if (l->serving)
+        fiber_cancel(l->serving);
 }
 
 static void change_everywhere(struct port *p, bool end)
 {
     for (int i = 0; i < rt_nloops(); i++) {
-        struct change *c = calloc(1, sizeof *c);
-        if (!c)
-            continue;
-        *c = (struct change){{.run = change_here}, p, end};
-        rt_post(rt_loop(i), &c->post);
+        struct place *l = &p->place[i];
+        struct post *post = end ? &l->end : &l->begin;
+        l->port = p;
+        post->run = end ? end_here : begin_here;
+        rt_post(rt_loop(i), post);
     }
 }
 

@@ -37,8 +37,9 @@ void loop_follow(struct conf *c);
 
 /* Certificates and listeners of a generation: put into use for new sessions when all of it is well. */
 err ports_prepare(struct conf *c, const struct conf_bundle *b);
-/* Adds the sockets of one address (descriptors are owned from here on), or closes them when it has them already. */
-void ports_add(const struct socket_set *s);
+/* Adds the sockets of one address (descriptors are owned from here on), or closes them when it has them already.
+ * E_NOMEM: they are closed. */
+err ports_add(const struct socket_set *s);
 /* All that were added count as served from now on: before the loops run. */
 void ports_begin(void);
 /* Serves the sockets of this loop. */

@@ -130,12 +130,10 @@ static err take_generation(int fd, uint64_t generation)
 static void take_sockets(const struct message *m, const int *fds)
 {
     struct socket_set s = {.kind = m->kind, .at = m->at, .nfd = (int)m->nfd, .seen = true};
+    int fd[MESSAGE_FDS];
     memcpy(s.title, m->title, sizeof s.title);
-    s.fd = calloc(m->nfd, sizeof *s.fd);
-    if (s.fd)
-        memcpy(s.fd, fds, m->nfd * sizeof *fds);
+    s.fd = memcpy(fd, fds, m->nfd * sizeof *fds);
     ports_add(&s);
-    free(s.fd);
 }
 
 static void follow_parent(void *arg)
@@ -258,11 +256,12 @@ int worker_run(const struct child_start *w)
     world.channel = w->channel;
     world.folders = w->folders;
     world.conf = conf_ref(w->conf);
-    for (size_t i = 0; i < w->sockets->n; i++)
-        ports_add(&w->sockets->v[i]);
+    err e = OK;
+    for (size_t i = 0; i < w->sockets->n && !e; i++)
+        e = ports_add(&w->sockets->v[i]);
     keep_system_files(world.conf, w->bundle);
     keep_time_zone();
-    err e = tls_setup();
+    e = e ? e : tls_setup();
     if (!e)
         e = priv_connect(w->links);
     if (!e)

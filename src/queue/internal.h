@@ -190,6 +190,7 @@ struct queue {
     uint64_t fresh_bytes;
 
     struct msg *recovered, *recovered_last; /* chained through to[0].post, as are those entering */
+    bool taking;                            /* start_post is on its way */
     _Atomic(struct msg *) entered;
     struct post start_post, enter_post, reload_post, flush_post;
     uint64_t reload_at; /* id up to which sites are new */
@@ -232,6 +233,7 @@ int64_t with_jitter(int64_t ms);                       /* 0 to 10 % more */
 void msg_due(struct queue *q, struct msg *m, tick at); /* at the latest then */
 void queue_arm(struct queue *q);
 void queue_timer(struct timer *t);
+void queue_take_recovered(struct queue *q); /* begins to admit them */
 
 /* queue.c */
 void queue_drained(struct queue *q); /* after a stop: something else has come to its end */

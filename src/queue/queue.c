@@ -92,27 +92,41 @@ void queue_recovered(void *queue, const struct envelope *env, const struct rcpt_
     recovered_push(q, m);
 }
 
-static void admit(struct queue *q, struct msg *m)
+/* Without memory for a place in the queue it goes back among the recovered ones, for which the timer comes again. */
+static bool admit(struct queue *q, struct msg *m)
 {
     if (msg_admit(q, m)) {
-        lost_until_start();
-        atomic_fetch_sub_explicit(&q->total, m->nto, memory_order_relaxed);
-        metric_add(M_queue_recipients, -(int64_t)m->nto);
-        msg_free_bare(m);
-        return;
+        recovered_push(q, m);
+        if (q->retry_at == RT_NEVER)
+            q->retry_at = rt_now() + RT_S / 5;
+        return false;
     }
     msg_pump(q, m);
+    return true;
 }
 
 static void start_slice(struct post *p)
 {
     struct queue *q = container_of(p, struct queue, start_post);
     struct msg *m = NULL;
+    q->taking = false;
     for (int i = 0; i < SLICE && (m = recovered_pop(q)); i++)
-        admit(q, m);
+        if (!admit(q, m)) {
+            m = NULL;
+            break;
+        }
     queue_arm(q);
     if (m)
-        rt_post(rt_loop(0), p);
+        queue_take_recovered(q);
+}
+
+void queue_take_recovered(struct queue *q)
+{
+    if (!q->recovered || q->taking)
+        return;
+    q->taking = true;
+    q->start_post.run = start_slice;
+    rt_post(rt_loop(0), &q->start_post);
 }
 
 void queue_start(struct queue *q, struct spool *s, struct conf *c)
@@ -120,8 +134,7 @@ void queue_start(struct queue *q, struct spool *s, struct conf *c)
     q->spool = s;
     take_conf(q, c);
     q->started = true;
-    q->start_post.run = start_slice;
-    rt_post(rt_loop(0), &q->start_post);
+    queue_take_recovered(q);
 }
 
 /* ---- new messages ---- */
@@ -167,14 +180,24 @@ static err push(struct queue *q, struct msg *m)
     return OK;
 }
 
+/* The message is durable: its fiber waits for the memory, rather than that it waits for the next start. */
+static struct msg *new_at_last(struct queue *q, const struct envelope *env, const struct rcpt_status *state,
+                               struct body *mem)
+{
+    struct msg *m;
+    while (!(m = msg_new(q, env, state, mem)) && fiber_self() && fiber_sleep(rt_after(RT_S / 10)) == OK)
+        ;
+    return m;
+}
+
 err queue_accept(struct queue *q, const struct envelope *env, struct body *mem)
 {
-    return push(q, msg_new(q, env, NULL, mem));
+    return push(q, new_at_last(q, env, NULL, mem));
 }
 
 err queue_accept_as(struct queue *q, const struct envelope *env, const struct rcpt_status *state)
 {
-    struct msg *m = msg_new(q, env, state, NULL);
+    struct msg *m = new_at_last(q, env, state, NULL);
     for (uint32_t i = 0; m && i < m->nto; i++)
         m->to[i].reply = texts_get(&q->texts, state[m->to[i].index].reply);
     return push(q, m);

@@ -142,10 +142,11 @@ void queue_stop(struct queue *q);                   /* loop 0: no new leases, he
 void queue_free(struct queue **q);
 
 /* A message that is durable now. Any loop. Takes references of its own (mem may be NULL). Without memory for the
- * entry it stays in the spool and is taken up again by the next start: returns E_NOMEM, logs it. */
-err queue_accept(struct queue *q, const struct envelope *env, struct body *mem);
+ * entry the fiber sleeps until there is some; cancelled in that, the message stays in the spool and is taken up again
+ * by the next start: returns E_NOMEM, logs it. */
+err queue_accept(struct queue *q, const struct envelope *env, struct body *mem) YIELDS;
 /* The same with the recipients' states as they were elsewhere (an import), already durable. Loop 0. */
-err queue_accept_as(struct queue *q, const struct envelope *env, const struct rcpt_status *state);
+err queue_accept_as(struct queue *q, const struct envelope *env, const struct rcpt_status *state) YIELDS;
 /* OK, or E_QUEUE_FULL: new mail would pass queue.max-recipients. Any thread. */
 err queue_room(struct queue *q, uint32_t recipients);
 

@@ -120,6 +120,7 @@ void queue_timer(struct timer *t)
         q->retry_at = RT_NEVER;
         settle(q);
         reporters_start(q);
+        queue_take_recovered(q);
     }
     queue_arm(q);
 }

@@ -11,6 +11,14 @@
 #define VALGRIND_STACK_REGISTER(a, b) 0
 #define VALGRIND_STACK_DEREGISTER(a) (void)(a)
 #endif
+#if defined RT_ASAN /* what only a parked fiber holds is no leak */
+#include <sanitizer/lsan_interface.h>
+#define LEAK_ROOT(p, n) __lsan_register_root_region(p, n)
+#define LEAK_ROOT_END(p, n) __lsan_unregister_root_region(p, n)
+#else
+#define LEAK_ROOT(p, n) (void)(p)
+#define LEAK_ROOT_END(p, n) (void)(p)
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -54,11 +62,13 @@ static struct fiber *map(void)
     struct fiber *f = (struct fiber *)(p + MAP_SIZE - ((sizeof(struct fiber) + 63) & ~(size_t)63));
     f->valgrind = VALGRIND_STACK_REGISTER(p + PAGE, (char *)f);
     ctx_init(&f->ctx, p + PAGE, (size_t)((char *)f - (p + PAGE)) & ~(size_t)63, fiber_main, f);
+    LEAK_ROOT(p + PAGE, STACK_SIZE);
     return f;
 }
 
 static void unmap(struct fiber *f)
 {
+    LEAK_ROOT_END(low(f), STACK_SIZE);
     VALGRIND_STACK_DEREGISTER(f->valgrind);
     ctx_free(&f->ctx);
     munmap(low(f) - PAGE, MAP_SIZE);
