@@ -33,7 +33,8 @@ err control_open(struct control *c, str path, const str *words, size_t n)
     if (c->fd < 0)
         return E_REFUSED;
     struct timeval t = {.tv_sec = REPLY_TIME_S};
-    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+    if (!n || (!str_eq(words[0], S("watch")) && !str_eq(words[0], S("capture")))) /* these wait for what happens */
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
     c->frame = malloc(CTL_FRAME_MAX);
     if (c->frame)

@@ -160,6 +160,8 @@ static const struct cli_command own[] = {
     {"config", cli_config_command, "check|print -c FILE, sample",
      "check a configuration file, print what is in force, print a commented sample"},
     {"status", remote, "", "how the server is: queue, connections, disk, slow destinations"},
+    {"watch", remote, "[FIELD=VALUE|TEXT]...", "sessions and verdicts as they happen"},
+    {"capture", remote, "[FIELD=VALUE|TEXT]...", "the transcript of chosen sessions as they go on, secrets masked"},
     {"why", cli_why, "ID|ADDRESS [--limit N]", "the whole story of a message, or of the newest messages of an address"},
     {"queue list", NULL, FILTERS "\n                    [--limit N] [--ids]",
      "what is not yet delivered, oldest first"},

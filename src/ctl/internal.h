@@ -109,6 +109,8 @@ int ctl_import_one(struct ctl_session *s) YIELDS;
 int ctl_new_id(struct ctl_session *s) YIELDS;
 int ctl_has(struct ctl_session *s) YIELDS;
 int ctl_why(struct ctl_session *s) YIELDS;
+int ctl_watch(struct ctl_session *s) YIELDS;
+int ctl_capture(struct ctl_session *s) YIELDS;
 int ctl_directory(struct ctl_session *s) YIELDS;
 
 /* One HTTP request for metrics on `c`. */

@@ -35,6 +35,8 @@ static const struct command {
     int (*run)(struct ctl_session *s) YIELDS;
 } commands[] = {
     {{S_INIT("status"), {0}}, 0, 0, 0, true, ctl_status},
+    {{S_INIT("watch"), {0}}, 0, CTL_WORDS_MAX, 0, false, ctl_watch},
+    {{S_INIT("capture"), {0}}, 0, CTL_WORDS_MAX, 0, false, ctl_capture},
     {{S_INIT("why"), {0}}, 1, 1, OPT_LIMIT, true, ctl_why},
     {{S_INIT("domain"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
     {{S_INIT("user"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},

@@ -326,6 +326,7 @@ bool data_commit(struct recv_client *k, struct reply *r)
         return false;
     struct link *l = f->link;
     l->conn.deadline = rt_after(l->conf->send_data_time);
+    rt_said(l->session, '>', f->bdat ? S("BDAT 0 LAST") : S("."));
     conn_write(&l->conn, f->bdat ? S("BDAT 0 LAST\r\n") : data_out_end(&f->out));
     if (f->bdat)
         chunk_replies(k, 0);

@@ -51,6 +51,7 @@ struct link {
     struct conf *conf; /* a reference: `up` lies in it */
     const struct conf_upstream *up;
     rt_time patience;                 /* for a reply to a command */
+    uint64_t session;                 /* that it serves, for transcripts; 0: none */
     uint32_t transactions;            /* begun here */
     bool counted;                     /* in server->connections */
     bool gone;                        /* said 421, or does not speak SMTP: no further word to it */

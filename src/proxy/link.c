@@ -46,6 +46,7 @@ err link_reply(struct link *l, rt_time span)
         str line;
         err e = conn_readline(&l->conn, REPLY_IN_LINE_MAX, &line, NULL);
         enum reply_in in = e ? REPLY_BAD : reply_parse_line(&l->in, line);
+        rt_said(l->session, '<', e ? str_c(err_text(e)) : line);
         if (in == REPLY_DONE) {
             l->gone = l->gone || l->in.r.code == 421;
             return OK;
@@ -60,6 +61,7 @@ err link_reply(struct link *l, rt_time span)
 err link_ask(struct link *l, str line)
 {
     l->conn.deadline = rt_after(l->patience);
+    rt_said(l->session, '>', line);
     conn_write(&l->conn, line);
     return link_reply(l, l->patience);
 }
@@ -123,6 +125,7 @@ void link_put(struct link **p)
         say_bye(l);
         return;
     }
+    l->session = 0;
     list_push_front(&pool->idle, &l->idle);
     pool->n++;
     l->timer.fn = expire;
@@ -186,7 +189,7 @@ static err connect_one(struct link *l, const struct url *u)
     return e ? link_trouble(l, e, "%s", err_text(e)) : OK;
 }
 
-static struct link *new_link(const struct conf_upstream *u, size_t i, struct conf *c)
+static struct link *new_link(const struct conf_upstream *u, size_t i, struct conf *c, const struct source *src)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l || !(l->server = server_of(u, i))) {
@@ -197,6 +200,7 @@ static struct link *new_link(const struct conf_upstream *u, size_t i, struct con
     l->conf = conf_ref(c);
     l->up = u;
     l->patience = u->connect_time;
+    l->session = src ? src->session : 0;
     struct buf b;
     buf_init_fixed(&b, l->via, sizeof l->via - 1);
     text_safe(&b, str_sub(u->via.v[i], 0, 100));
@@ -207,7 +211,7 @@ static struct link *new_link(const struct conf_upstream *u, size_t i, struct con
 static err try_open(struct link **ret, const struct conf_upstream *u, size_t i, struct conf *c,
                     const struct source *src, bool clear)
 {
-    struct link *l = new_link(u, i, c);
+    struct link *l = new_link(u, i, c, src);
     *ret = l;
     if (!l)
         return E_NOMEM;
@@ -280,8 +284,10 @@ struct link *link_get(const struct conf_upstream *u, struct conf *c, const struc
     err e = E_NOMEM;
     for (size_t i = 0; i < n; i++) {
         struct server *s = server_of(u, order[i]);
-        if (!fresh && !tells(u) && s && (l = from_pool(u, s)))
+        if (!fresh && !tells(u) && s && (l = from_pool(u, s))) {
+            l->session = src->session;
             return l;
+        }
         e = link_open(&l, u, order[i], c, src);
         if (!e) {
             l->own = fresh || tells(u);

@@ -40,6 +40,7 @@ static bool lost(struct recv_client *k, struct reply *r)
 static err forward(struct link *l, str verb, str args)
 {
     l->conn.deadline = rt_after(l->patience);
+    rt_said(l->session, '>', verb); /* AUTH's arguments are secret */
     conn_write(&l->conn, verb);
     if (args.n)
         conn_write(&l->conn, S(" "));

@@ -55,6 +55,7 @@ void front_relay(struct recv_client *k, struct reply *r)
 static void send_line(struct link *l, str line)
 {
     l->conn.deadline = rt_after(l->patience);
+    rt_said(l->session, '>', line);
     conn_write(&l->conn, line);
     conn_write(&l->conn, S("\r\n"));
 }

@@ -10,6 +10,7 @@ static size_t feed_some(struct session *s, uint64_t n)
     if (to) {
         if (conn_read(s->c, to, room < n ? room : (size_t)n, &got) != OK)
             return 0;
+        rt_said(s->src.session, 'C', str_mem(to, got));
         used = s->sink->took(&s->as, got);
         conn_unread(s->c, str_mem(to + used, got - used));
         return used;
@@ -17,6 +18,7 @@ static size_t feed_some(struct session *s, uint64_t n)
     str in;
     if (conn_peek(s->c, &in) != OK)
         return 0;
+    rt_said(s->src.session, 'C', str_sub(in, 0, n < in.n ? (size_t)n : in.n));
     used = s->sink->feed(&s->as, str_sub(in, 0, n < in.n ? (size_t)n : in.n));
     conn_took(s->c, used);
     return used;

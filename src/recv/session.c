@@ -33,6 +33,7 @@ void session_say(struct session *s, const struct reply *r)
     session_settle(s); /* answers go out in the order of the commands */
     buf_init_fixed(&out, mem, sizeof mem);
     reply_print(&out, r);
+    rt_said(s->src.session, 'S', buf_str(&out));
     conn_write(s->c, buf_str(&out));
 }
 
@@ -274,6 +275,10 @@ static void do_line(struct session *s, str line)
     enum fault f = cmd_parse(line, &c);
     if (!f)
         cmd = command_find(s, c.verb);
+    if (str_ieq(c.verb, S("AUTH"))) /* what follows the mechanism is a secret */
+        said.n = str_find(c.args, ' ') != STR_NONE ? (size_t)(c.args.p - line.p) + str_find(c.args, ' ') : said.n;
+    said = str_sub(said, 0, sizeof mem);
+    rt_said(s->src.session, 'C', said);
     if (s->later && (!cmd || (cmd->run != do_rcpt && cmd->run != do_data)))
         session_settle(s);
     if (s->closing)

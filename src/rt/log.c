@@ -259,9 +259,8 @@ static void add_value(struct buf *b, const struct log_field *f, bool as_json)
     }
 }
 
-static void add_line(struct lines *l, struct buf *b, enum event ev, const struct log_field *v, size_t n)
+static void add_line(struct lines *l, struct buf *b, enum event ev, const struct log_field *v, size_t n, bool as_json)
 {
-    bool as_json = atomic_load_explicit(&json, memory_order_relaxed);
     buf_add(b, as_json ? S("{\"time\":\"") : S(""));
     buf_add(b, str_mem(stamp(l), STAMP));
     buf_add(b, as_json ? S("\",\"level\":\"") : S(" "));
@@ -282,7 +281,7 @@ static void add_line(struct lines *l, struct buf *b, enum event ev, const struct
 static bool try_line(struct lines *l, enum event ev, const struct log_field *v, size_t n)
 {
     size_t before = l->b.n;
-    add_line(l, &l->b, ev, v, n);
+    add_line(l, &l->b, ev, v, n, atomic_load_explicit(&json, memory_order_relaxed));
     if (!l->b.e)
         return true;
     l->b.e = OK;
@@ -290,9 +289,29 @@ static bool try_line(struct lines *l, enum event ev, const struct log_field *v, 
     return false;
 }
 
+void rt_log_format(struct buf *out, enum event ev, const struct log_field *v, size_t n, bool as_json)
+{
+    struct lines *l = own();
+    if (l)
+        add_line(l, out, ev, v, n, as_json);
+}
+
+/* ---- those who watch ---- */
+
+int rt_watching;
+static struct rt_watch watch;
+
+void rt_watch_setup(const struct rt_watch *w) { watch = *w; }
+
+void rt_watch_count(int by) { __atomic_add_fetch(&rt_watching, by, __ATOMIC_RELEASE); }
+
+void rt_said_line(uint64_t session, char who, str octets) { watch.said(session, who, octets); }
+
 void rt_log_fields(enum event ev, const struct log_field *v, size_t n)
 {
     event_add(ev);
+    if (__atomic_load_n(&rt_watching, __ATOMIC_ACQUIRE))
+        watch.event(ev, v, n);
     if (tap && rows[ev].has_id)
         tap(ev, v, n);
     if ((int)rows[ev].level < atomic_load_explicit(&least, memory_order_relaxed))

@@ -226,6 +226,25 @@ void rt_log_flush(void);                                    /* this thread's lin
  * call: it must not log or sleep and must copy what it keeps. Set before loops run. */
 void rt_log_tap(void (*fn)(enum event ev, const struct log_field *v, size_t n));
 const char *event_name(enum event ev);
+/* The line of an event as it is logged. */
+void rt_log_format(struct buf *out, enum event ev, const struct log_field *v, size_t n, bool as_json);
+
+/* While somebody watches (rt_watch_count of more than 0) every event is shown, whatever its level, and every word of
+ * each session: who is 'C' the client, 'S' we to it, '>' we to a server behind, '<' that one. On the thread where it
+ * happens, inside the call: the functions must not log or sleep, and copy what they keep. */
+struct rt_watch {
+    void (*event)(enum event ev, const struct log_field *v, size_t n);
+    void (*said)(uint64_t session, char who, str octets);
+};
+void rt_watch_setup(const struct rt_watch *w); /* before the first rt_watch_count */
+void rt_watch_count(int by);
+extern int rt_watching; /* (private) */
+void rt_said_line(uint64_t session, char who, str octets);
+static inline void rt_said(uint64_t session, char who, str octets)
+{
+    if (__atomic_load_n(&rt_watching, __ATOMIC_ACQUIRE))
+        rt_said_line(session, who, octets);
+}
 /* A message id as people see it: 13 characters of Crockford base 32, lower case. */
 void rt_id_text(struct buf *out, uint64_t id);
 bool rt_id_parse(str s, uint64_t *ret);

@@ -1,11 +1,13 @@
 """The proxy listener before scripted servers that misbehave at every step, before Postfix, and before several."""
 import base64
+import json
+import signal
 import socket
 import time
 
 from common import main
 import confs
-from harness import Folder, certificate, check, equal, free_port, wait_until
+from harness import POSTRIDER, Folder, Process, certificate, check, equal, free_port, wait_until
 from ledger import compare
 from mailtext import AWKWARD, body, message, stuffed
 from postfix import Postfix
@@ -455,6 +457,33 @@ def auth_passes():
             check(secret not in p.server.log(), "the password is in the log")
 
 
+def watched():
+    """watch and capture show events and whole sessions as they happen, chosen by words, secrets masked"""
+    secret = base64.b64encode(b"\0user\0geheim").decode()
+    with Proxied(offers=FULL + ("AUTH PLAIN",), script={"AUTH": "235 2.7.0 welcome"}) as p:
+        seen = {name: Process([POSTRIDER, *args, "-c", p.server.conf], p.server.folder.file("seen-" + name)).start()
+                for name, args in (("all", ("watch",)), ("one", ("watch", "proxied", "from=a@client.test")),
+                                   ("none", ("watch", "from=other@client.test")), ("capture", ("capture", "listener=edge")),
+                                   ("json", ("capture", "--json")))}
+        wait_until(lambda: p.server.log().count("control uid=") >= len(seen), 10, "five who watch")
+        with p.talk() as c:
+            c.command("AUTH PLAIN " + secret, 235)
+            equal(converse(c, octets=message("x", ["seen by many"]))["TEXT"][0], 250, "answer")
+            c.command("QUIT", 221)
+        wait_until(lambda: "disconnect" in seen["all"].output(), 10, "the end of the session in watch")
+        wait_until(lambda: "disconnect" in seen["capture"].output(), 10, "the end of the session in capture")
+        texts = {name: x.output(1 << 20) for name, x in seen.items()}
+        for x in seen.values():
+            x.stop(signal.SIGTERM)
+        equal(texts["one"].count("\n"), 1, "lines of the narrow watch: " + texts["one"])
+        equal(texts["none"], "", "lines of the watch for somebody else")
+        for part in (" C EHLO client.test", " > MAIL FROM:<a@client.test>", " < 354 go on", " C seen by many", " S 250 2.0.0 taken"):
+            check(part in texts["capture"], "%r is not in the transcript: %s" % (part, texts["capture"]))
+        check(all(secret not in t for t in texts.values()), "the password is in a transcript")
+        rows = [json.loads(row) for row in texts["json"].splitlines()]
+        check(any(row.get("who") == "C" and row["text"] == "seen by many" for row in rows), "no such line in JSON")
+
+
 def postfix_behind():
     """Postfix as the server behind: mail arrives, its refusals and its XCLIENT work, relaying turns status red"""
     port, edge, told = free_port(), free_port(), free_port()
@@ -491,4 +520,5 @@ def postfix_behind():
 if __name__ == "__main__":
     main("proxy", passes_everything, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
          nobody_there, speaks_before_the_dot, refused_here_never_arrives, smuggling, one_connection, no_recipient_left,
-         fails_over, shares_by_domain, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, postfix_behind)
+         fails_over, shares_by_domain, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
+         postfix_behind)
