@@ -156,8 +156,7 @@ static bool doubtful(const struct arrival *a)
         return true;
     if (!n)
         return false;
-    bool trouble = disk_troubled_until(n->disk) >= a->when;
-    return crashed_between(n, a->when, trouble ? RT_NEVER : a->when + RECORD_TIME * RT_S);
+    return crashed_between(n, a->when, disk_calm_after(n->disk, a->when, RECORD_TIME * RT_S) + RECORD_TIME * RT_S);
 }
 
 /* Something between two nodes may have made two of one message. */
@@ -185,6 +184,14 @@ static void check_twice(const struct mail *m, const struct arrival *x, const str
                   (double)x->when / (double)RT_S, (double)y->when / (double)RT_S);
 }
 
+/* A message whose write failed was refused, and yet may be there after a crash, until the next segment is synced
+ * (docs/SPOOL.md, states 10 and 9). */
+static bool came_back(const struct mail *m)
+{
+    rt_time calm = disk_calm_after(m->at->disk, m->when - 3 * RT_S, RECORD_TIME * RT_S) + RECORD_TIME * RT_S;
+    return m->doubtful && crashed_between(m->at, m->when - 3 * RT_S, calm);
+}
+
 static void check_rcpt(const struct mail *m, const struct fate_of *f)
 {
     const struct arrival *before = NULL;
@@ -198,13 +205,21 @@ static void check_rcpt(const struct mail *m, const struct fate_of *f)
         doubt |= doubtful(a);
         before = a;
     }
-    if (m->promise == REFUSED && before && !m->doubtful)
+    if (m->promise == REFUSED && before && !came_back(m))
         violation("message %d was refused and arrived for %s", m->token, f->address);
     if (m->promise != ACCEPTED)
         return;
-    if (!f->delivered && !f->bounced && !f->removed && m->from[0] && !m->report_ended)
+    if (!f->delivered && !f->bounced && !f->removed && m->from[0] && !m->report_ended && f->notify != TELL_NEVER)
         violation("message %d, accepted by %s at %.3f, is lost for %s", m->token, m->at->name,
                   (double)m->when / (double)RT_S, f->address);
+    if (f->notify == TELL_NEVER && f->bounced + f->delayed + f->told)
+        violation("message %d: %d reports about %s, who should cause none", m->token, f->bounced + f->delayed + f->told,
+                  f->address);
+    if (f->notify == TELL_ALL && f->delivered && !f->told && !f->bounced && m->from[0] && !m->report_ended &&
+        !f->removed)
+        violation("message %d reached %s, and its sender was not told", m->token, f->address);
+    if (f->notify == TELL_USUAL && f->told)
+        violation("message %d: a success for %s that nobody asked for was reported", m->token, f->address);
     if (f->delivered && f->bounced && !doubt)
         violation("message %d was delivered and returned for %s", m->token, f->address);
     if (f->bounced > 1 && !doubt)

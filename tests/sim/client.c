@@ -123,6 +123,7 @@ static void judge(struct client *k)
         trace("client: %d accepted by %s", m->token, m->at->name);
     } else if (code) {
         m->promise = REFUSED;
+        m->when = sim.now;
         m->doubtful = trouble || code == 451;
         trace("client: %d refused: %s", m->token, text);
     } else if (k->c.e == E_TIMEOUT && l && !l->broken && !l->e[0].deaf && !l->end_time && !trouble) {
@@ -136,7 +137,7 @@ static bool envelope(struct client *k)
     struct mail *m = k->mail;
     char line[128];
     int tried = 1 + (int)(sim_chance(85) ? sim_below(4) : sim_below(TO_MAX)), good = 0;
-    snprintf(line, sizeof line, "MAIL FROM:<%s>", m->from);
+    snprintf(line, sizeof line, "MAIL FROM:<%s>%s", m->from, sim_chance(10) ? " RET=HDRS ENVID=x+2By" : "");
     if (say(k, line) != 250)
         return false;
     for (int i = 0; i < tried; i++) {
@@ -147,7 +148,9 @@ static bool envelope(struct client *k)
             twice |= !strcmp(m->to[j].address, f->address);
         if (twice)
             continue;
-        snprintf(line, sizeof line, "RCPT TO:<%s>", f->address);
+        static const char *const notify[] = {"", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE"};
+        f->notify = sim_chance(80) ? TELL_USUAL : sim_chance(50) ? TELL_NEVER : TELL_ALL;
+        snprintf(line, sizeof line, "RCPT TO:<%s>%s", f->address, notify[f->notify]);
         int code = say(k, line);
         if (!code)
             return false;

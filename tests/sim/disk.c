@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { PAGE = 4096, SECTOR = 512, FD0 = 10000, FDS = 2048, NAME = 96 };
+enum { PAGE = 4096, SECTOR = 512, FD0 = 10000, FDS = 2048, NAME = 96, TROUBLES = 64 };
 
 struct page {
     char *now, *safe; /* NULL: zeros; the same when nothing is unsynced */
@@ -44,8 +44,10 @@ struct disk {
     int nchanges, changes_cap;
     uint64_t used, limit; /* limit 0: none */
     unsigned errors;      /* per mille */
-    bool trouble;
-    rt_time troubled_until;
+    struct {
+        rt_time from, until; /* until: RT_NEVER while it lasts */
+    } trouble[TROUBLES];
+    int ntroubles;
     bool slow;
 };
 static struct {
@@ -364,7 +366,7 @@ static err fs_sync(int fd)
                 n = k + 1;
         settle_names(d, e ? 0 : n);
     } else {
-        settle(f, !e); /* a failed one: some reached the disk, the rest looks clean and is lost */
+        settle(f, !e || sim_chance(40)); /* a failed one: all, some or nothing reached the disk, and it looks clean */
         if (!e)
             f->safe_size = f->size;
     }
@@ -547,10 +549,15 @@ void disk_crash(struct disk *d, enum crash how)
 
 static void note(struct disk *d)
 {
-    bool trouble = d->limit || d->errors;
-    if (d->trouble && !trouble)
-        d->troubled_until = sim.now;
-    d->trouble = trouble;
+    bool was = d->ntroubles && d->trouble[d->ntroubles - 1].until == RT_NEVER, is = d->limit || d->errors;
+    if (was && !is)
+        d->trouble[d->ntroubles - 1].until = sim.now;
+    if (!was && is && d->ntroubles == TROUBLES)
+        abort();
+    if (!was && is) {
+        d->trouble[d->ntroubles].from = sim.now;
+        d->trouble[d->ntroubles++].until = RT_NEVER;
+    }
 }
 void disk_capacity(struct disk *d, int64_t more_bytes)
 {
@@ -562,7 +569,23 @@ void disk_errors(struct disk *d, unsigned per_mille)
     d->errors = per_mille;
     note(d);
 }
-rt_time disk_troubled_until(const struct disk *d) { return d->trouble ? RT_NEVER : d->troubled_until; }
+rt_time disk_troubled_until(const struct disk *d) { return d->ntroubles ? d->trouble[d->ntroubles - 1].until : 0; }
+
+bool disk_troubled(const struct disk *d, rt_time from, rt_time to)
+{
+    for (int i = 0; i < d->ntroubles; i++)
+        if (d->trouble[i].from <= to && d->trouble[i].until >= from)
+            return true;
+    return false;
+}
+
+rt_time disk_calm_after(const struct disk *d, rt_time at, rt_time span)
+{
+    for (int i = 0; i < d->ntroubles; i++)
+        if (d->trouble[i].from <= at + span && d->trouble[i].until >= at)
+            at = d->trouble[i].until;
+    return at;
+}
 
 static int fd_for(struct disk *d, int inode)
 {

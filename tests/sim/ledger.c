@@ -82,7 +82,7 @@ static void read_report(struct mail *m, str text)
             return;
         str address = str_trim(str_sub(text, from + 1, eol));
         struct fate_of *f = ledger_rcpt(m, address);
-        str word = str_sub(text, action + 8, action + 14);
+        str word = str_sub(text, action + 8, action + 14); /* failed, delaye(d), delive(red), relaye(d) */
         if (!f && str_eq(address, str_c(m->from)) && m->report_ended)
             return; /* the report itself was returned by an operator: the postmaster is told */
         if (!f) {
@@ -91,8 +91,10 @@ static void read_report(struct mail *m, str text)
         }
         if (str_eq(word, S("failed")))
             f->bounced++;
-        else if (str_starts(word, S("delay")))
+        else if (str_eq(word, S("delaye")))
             f->delayed++;
+        else
+            f->told++;
         text = str_skip(text, action);
     }
 }

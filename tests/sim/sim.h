@@ -102,7 +102,10 @@ void disk_crash(struct disk *d, enum crash how);
 void disk_capacity(struct disk *d, int64_t more_bytes); /* free space from now on; negative: no limit */
 void disk_errors(struct disk *d, unsigned per_mille);   /* chance that a write or sync fails */
 rt_time disk_troubled_until(const struct disk *d);      /* end of the last full or failing time; RT_NEVER: now */
-int disk_folder(struct disk *d, const char *path);      /* makes it, durable; a descriptor of the table sim_fs */
+bool disk_troubled(const struct disk *d, rt_time from, rt_time to); /* full or failing at any time between */
+/* The first moment from `at` on after which the disk was well for `span`. */
+rt_time disk_calm_after(const struct disk *d, rt_time at, rt_time span);
+int disk_folder(struct disk *d, const char *path); /* makes it, durable; a descriptor of the table sim_fs */
 /* Every file below a folder, sorted by path. */
 void disk_each(struct disk *d, const char *path, void (*each)(void *arg, const char *path, const char *p, size_t n),
                void *arg);

@@ -76,39 +76,58 @@ static void disk_ill(struct node *n)
         disk_capacity(n->disk, (int64_t)sim_below(3) * 65536);
     else
         disk_errors(n->disk, (unsigned)sim_between(5, 300));
-    sim_at(sim.now + sim_between(1, 15) * RT_S, disk_well, n, 0);
+    sim_at(sim.now + sim_between(100, sim_chance(70) ? 3000 : 15000) * RT_MS, disk_well, n, 0);
+    if (sim_chance(40)) /* a machine that fails seldom fails alone */
+        sim_at(sim.now + sim_between(10, 4000) * RT_MS, crash_one, n, sim_chance(20) ? CRASH_KILL : CRASH_POWER);
+}
+
+enum { KILL, POWER, STEP, STOP, RELOAD, DISK, CLOCK, MOOD, OPERATOR, EVENTS };
+static const unsigned char tempers[][EVENTS] = {
+    {2, 2, 4, 2, 3, 2, 2, 2, 8},  /* a bit of everything */
+    {6, 9, 20, 3, 0, 0, 1, 2, 2}, /* crashes */
+    {1, 3, 4, 0, 1, 20, 0, 1, 2}, /* disks */
+    {1, 1, 1, 1, 4, 1, 2, 12, 2}, /* servers */
+    {1, 2, 3, 6, 8, 1, 1, 1, 30}, /* people */
+};
+static unsigned temper OWN, busy OWN; /* busy: percent of clients with an event behind them */
+
+static int some_event(void)
+{
+    unsigned all = 0, at;
+    int e = 0;
+    for (int i = 0; i < EVENTS; i++)
+        all += tempers[temper][i];
+    for (at = (unsigned)sim_below(all); at >= tempers[temper][e]; e++)
+        at -= tempers[temper][e];
+    return e;
 }
 
 static void one_event(void)
 {
     struct node *n = sim.node[1 + sim_below((uint64_t)sim.nnodes - 1)];
     enum queue_action act;
-    switch (sim_below(14)) {
-    case 0:
-        sim_at(sim.now, crash_one, n, CRASH_KILL);
+    switch (some_event()) {
+    case KILL:
+    case POWER:
+        sim_at(sim.now + sim_between(0, 500) * RT_MS, crash_one, n, sim_chance(50) ? CRASH_KILL : CRASH_POWER);
         break;
-    case 1:
-        sim_at(sim.now, crash_one, n, CRASH_POWER);
-        break;
-    case 2:
-    case 3: /* in the middle of something that the disk does */
+    case STEP: /* in the middle of something that the disk does */
         n->crash_at_step = n->steps + sim_between(1, 60);
         break;
-    case 4:
+    case STOP:
         node_visit(n, postrider_stop, NULL);
         break;
-    case 5:
-    case 6:
+    case RELOAD:
         node_visit(n, postrider_reload, NULL);
         break;
-    case 7:
+    case DISK:
         disk_ill(n);
         break;
-    case 8:
+    case CLOCK:
         n->wall_step += sim_between(-3000, 3000);
         trace("%s: the clock steps", n->name);
         break;
-    case 9:
+    case MOOD:
         remotes[sim_below((uint64_t)nservers)].bad = (unsigned)sim_below(100);
         break;
     default:
@@ -254,6 +273,8 @@ static void director(void *arg)
 {
     int clients = (int)sim_between(22, 34), i = 0;
     (void)arg;
+    temper = (unsigned)sim_below(sizeof tempers / sizeof *tempers);
+    busy = (unsigned)sim_between(10, 60);
     for (i = 0; i < nservers; i++) {
         remote_serve(&remotes[i], 0);
         if (remotes[i].ip[1][0] && sim_chance(60))
@@ -267,7 +288,7 @@ static void director(void *arg)
     for (i = 0; i < clients; i++) {
         fiber_sleep(rt_after(sim_between(0, sim_chance(70) ? 1500 : 9000) * RT_MS));
         client_spawn(sim.node[1 + sim_below((uint64_t)sim.nnodes - 1)]);
-        if (sim_chance(30))
+        if (sim_chance(busy))
             one_event();
         check_step();
     }

@@ -65,7 +65,8 @@ void postrider_operate(struct node *n, void *arg); /* arg: enum queue_action */
 enum promise { ASKED, ACCEPTED, REFUSED };
 struct fate_of { /* one recipient of one message */
     char address[ADDR_MAX];
-    int delivered, bounced, delayed;
+    int delivered, bounced, delayed, told; /* told: reports of success */
+    enum { TELL_USUAL, TELL_NEVER, TELL_ALL } notify;
     bool removed;
 };
 struct mail {
