@@ -6,6 +6,7 @@
 #include "app/sandbox.h"
 #include "app/wiring.h"
 #include "directory/directory.h"
+#include "reports/reports.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -171,6 +172,12 @@ static void follow_parent(void *arg)
 /* ---- start
  * ------------------------------------------------------------------------------------------------------------ */
 
+static void run_reports(void *arg)
+{
+    (void)arg;
+    reports_run();
+}
+
 static void start_loop(void *arg, int index)
 {
     (void)arg;
@@ -181,6 +188,7 @@ static void start_loop(void *arg, int index)
         queue_start(world.queue, world.spool, c);
         world.running = true;
         fiber_spawn(follow_parent, NULL, "parent");
+        fiber_spawn(run_reports, NULL, "reports");
         fiber_spawn(world_watch, NULL, "proxy");
         channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
     }
@@ -209,6 +217,19 @@ static err open_directory(const struct child_start *w)
     return e;
 }
 
+/* A server that cannot count does its work all the same. */
+static void open_reports(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    const struct reports rooms = {world.spool, world.queue, world_conf};
+    if (reports_open(w->folders.data, &rooms, &why))
+        rt_log(EV_report_failed, log_c("open"), log_str(S("")), log_str(buf_str(&why)));
+    else
+        checks_observe(reports_seen);
+}
+
 static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
@@ -235,7 +256,9 @@ static err shut_in(const struct folders *f)
                                            {f->mail, NULL},
                                            {f->history, NULL},
                                            {f->data, "directory.db"},
-                                           {f->data, "directory.db-journal"}};
+                                           {f->data, "directory.db-journal"},
+                                           {f->data, "reports.db"},
+                                           {f->data, "reports.db-journal"}};
     return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
 }
 
@@ -277,6 +300,7 @@ int worker_run(const struct child_start *w)
         rt_log_flush();
         return 1;
     }
+    open_reports(w);
     world_wire_up();
     ports_begin();
     world.started_ms = rt_wall_ms();
@@ -286,6 +310,7 @@ int worker_run(const struct child_start *w)
                          .drain = world.conf->drain_time};
     e = rt_run(&s);
     queue_stop(world.queue);
+    reports_close();
     spool_close(&world.spool);
     history_close(&world.history);
     directory_close();

@@ -148,6 +148,9 @@ void check_spf_mail(struct check *c, struct check_spf *ret) YIELDS;
 void check_iprev(struct check *c, struct check_iprev *ret) YIELDS;
 /* RFC 9989, from the header block and what SPF (of MAIL FROM) and DKIM have found in `r`; fills in r->dmarc. */
 void check_dmarc(struct check *c, str head, struct check_results *r) YIELDS;
+/* RFC 9990 4: may reports about `domain` go to an address at `host`? Yes within one organization; else its DNS has to
+ * say so. No answer is no. */
+bool check_report_wanted(struct check *c, str domain, str host) YIELDS;
 
 /* ---- DKIM and ARC: one pass over a message -------------------------------------------------------------- */
 

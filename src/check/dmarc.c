@@ -339,3 +339,47 @@ void check_dmarc(struct check *c, str head, struct check_results *r)
                   STR_ARG(m->org_domain));
     arena_free(&d->mem);
 }
+
+/* ---- who may have reports ------------------------------------------------------------------------------------------
+ */
+
+static bool same_organization(struct dmarc *d, str a, str b) YIELDS
+{
+    struct walk w;
+    const struct seen *psd;
+    walk_up(d, a, &w);
+    str org = organization(&w, &psd);
+    if (w.failed || !at_or_below(b, org))
+        return false;
+    walk_up(d, b, &w);
+    return !w.failed && str_eq(organization(&w, &psd), org);
+}
+
+static bool says_yes(struct dmarc *d, str domain, str host) YIELDS
+{
+    AUTO_ARENA a = {0};
+    struct dns_answer ans;
+    struct dmarc_record r;
+    str name = arena_printf(&d->mem, STR_FMT "._report._dmarc." STR_FMT, STR_ARG(domain), STR_ARG(host));
+    check_answer_begin(&a);
+    if (!name.p || check_ask(d->c, name, DNS_TXT, &a, &ans) != OK)
+        return false;
+    for (size_t i = 0; i < ans.n; i++)
+        if (dmarc_parse(ans.v[i].data, &r))
+            return true;
+    return false;
+}
+
+bool check_report_wanted(struct check *c, str domain, str host)
+{
+    struct dmarc *d = arena_new(c->mem, struct dmarc);
+    if (!d)
+        return false;
+    d->c = c;
+    arena_init(&d->mem, 4096, SCRATCH_MAX);
+    domain = lower(d, domain);
+    host = lower(d, host);
+    bool yes = str_eq(domain, host) || same_organization(d, domain, host) || says_yes(d, domain, host);
+    arena_free(&d->mem);
+    return yes;
+}

@@ -48,6 +48,7 @@ int cli_import(int argc, char **argv);
 int cli_spool(int argc, char **argv);
 int cli_send(int argc, char **argv);
 int cli_dmarc(int argc, char **argv);
+int cli_reports(int argc, char **argv);
 int cli_spf(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_why(int argc, char **argv);

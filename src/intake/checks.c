@@ -163,21 +163,37 @@ static bool judge_author(const struct checks *k, struct reply *r)
     return false;
 }
 
+static void (*observer)(const struct checks_seen *s);
+
+void checks_observe(void (*fn)(const struct checks_seen *s)) { observer = fn; }
+
+static void tell(const struct checks *k, enum dmarc_policy done)
+{
+    if (observer)
+        observer(&(struct checks_seen){&k->check, &k->results, done});
+}
+
 bool checks_verdict(struct checks *k, struct reply *r)
 {
     const struct check_dmarc *d = &k->results.dmarc;
     if (!judge_author(k, r))
         return false;
-    if (k->conf->check_dmarc == CONF_DMARC_OFF || k->conf->check_dmarc == CONF_DMARC_MARK)
+    if (k->conf->check_dmarc == CONF_DMARC_OFF)
         return true;
+    if (k->conf->check_dmarc == CONF_DMARC_MARK) {
+        tell(k, DMARC_POLICY_NONE);
+        return true;
+    }
     if (d->policy == DMARC_POLICY_REJECT && k->conf->check_dmarc == CONF_DMARC_ENFORCE) {
         reply_set(r, 550, "5.7.26",
                   "This message is refused by the DMARC policy of " STR_FMT
                   ": neither SPF nor DKIM passed for the domain in From",
                   STR_ARG(d->policy_domain));
+        tell(k, DMARC_POLICY_REJECT);
         return false;
     }
     k->quarantine = d->policy != DMARC_POLICY_NONE;
+    tell(k, k->quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
     return true;
 }
 

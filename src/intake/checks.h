@@ -31,4 +31,12 @@ err checks_fields(const struct checks *k, struct buf *out);
 void checks_log(const struct checks *k, uint64_t id);
 const struct check_results *checks_results(const struct checks *k);
 
+/* Who counts what was judged, accepted or refused: once, before sessions. Inside the call; must not sleep. */
+struct checks_seen {
+    const struct check *check;
+    const struct check_results *results;
+    enum dmarc_policy disposition; /* what was done */
+};
+void checks_observe(void (*fn)(const struct checks_seen *s));
+
 #endif

@@ -1,0 +1,146 @@
+"""DMARC aggregate reports: what the server counted arrives where it was asked for, once, and nowhere else."""
+import base64
+import email
+import gzip
+import os
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from dnsd import DnsServer  # noqa: E402
+from harness import POSTRIDER, Tally, check, equal, free_port, run, wait_until  # noqa: E402
+from postrider import Postrider  # noqa: E402
+from server import Outside  # noqa: E402
+from smtp import FakeServer  # noqa: E402
+
+NS = {"d": "urn:ietf:params:xml:ns:dmarc-2.0"}
+SPF = {"TXT": ["v=spf1 ip4:192.0.2.1 -all"], "A": ["192.0.2.1"]}
+ZONE = {
+    "good.test": SPF,
+    "_dmarc.good.test": {"TXT": ["v=DMARC1; p=reject; sp=none; aspf=s; rua=mailto:own@reports.good.test,mailto:ext@allowed.test,"
+                                 "mailto:ext@denied.test,https://x.test/,mailto:third@allowed.test"]},
+    "good.test._report._dmarc.allowed.test": {"TXT": ["v=DMARC1"]},
+    "_dmarc.quiet.test": {"TXT": ["v=DMARC1; p=none"]},
+}
+CONF = """hostname = "mx.example.test"
+data-dir = "data"
+listener mx { address = "127.0.0.1:%d"  proxy-protocol-from = {"127.0.0.0/8"} }
+domain example.test { deliver = "maildir"  mailboxes = {"alice"} }
+dns { servers = {"127.0.0.1:%d"} }
+route "*" { via = "smtp://127.0.0.1:%d" }
+report { interval = "%s" max-lines = %d }
+"""
+
+
+def rows(xml):
+    out = []
+    for r in ElementTree.fromstring(xml).findall("d:record", NS):
+        def get(path):
+            found = r.find("/".join("d:" + p for p in path.split("/")), NS)
+            return found.text if found is not None else None
+        out.append((get("row/source_ip"), int(get("row/count")), get("row/policy_evaluated/disposition"),
+                    get("row/policy_evaluated/dkim"), get("row/policy_evaluated/spf"), get("identifiers/header_from"),
+                    get("auth_results/spf/result")))
+    return sorted(out)
+
+
+def sent():
+    """the period over, a report goes to those who asked and may have it"""
+    port = free_port()
+    with FakeServer() as there, DnsServer(ZONE) as dns:
+        with Postrider(CONF % (port, dns.port, there.port, "6s", 100), [port]) as server:
+            with Outside(port, "192.0.2.1") as c:
+                for _ in range(3):
+                    equal(c.bring("a@good.test", "a@good.test")[0], 250, "good mail")
+                equal(c.bring("a@quiet.test", "a@quiet.test")[0], 250, "mail of those who ask for nothing")
+            with Outside(port, "198.51.100.9") as c:
+                equal(c.bring("x@other.test", "a@good.test")[0], 550, "bad mail")
+            wait_until(lambda: len(there.transactions) >= 3, 40, "three reports")
+            server.wait_empty()
+            total, seen = {}, {}
+            for t in there.transactions:
+                equal(t.sender, "", "the envelope's sender")
+                m = email.message_from_bytes(t.data if isinstance(t.data, bytes) else t.data.encode())
+                check(re.match(r"Report Domain: good\.test\s+Submitter: mx\.example\.test\s+Report-ID:\s+<", m["Subject"]), m["Subject"])
+                part = m.get_payload()[1]
+                equal(part.get_content_type(), "application/gzip", "the attachment")
+                check(re.fullmatch(r"mx\.example\.test!good\.test!\d+!\d+\.xml\.gz", part.get_filename()), part.get_filename())
+                packed = part.get_payload(decode=True)
+                xml = gzip.decompress(packed)
+                for words in (b"<p>reject</p>", b"<sp>none</sp>", b"<aspf>s</aspf>", b"<domain>good.test</domain>"):
+                    check(words in xml, "no %s in %s" % (words, xml))
+                to = t.rcpts[0]
+                seen.setdefault(to, []).append(packed)
+                for ip, count, *rest in rows(xml):
+                    key = (to, ip, *rest)
+                    total[key] = total.get(key, 0) + count
+            equal(sorted(seen), ["ext@allowed.test", "own@reports.good.test", "third@allowed.test"], "who got reports")
+            for to in seen:
+                equal(total.get((to, "192.0.2.1", "none", "fail", "pass", "good.test", "pass")), 3, "good mail in it")
+                equal(total.get((to, "198.51.100.9", "reject", "fail", "fail", "good.test", "none")), 1, "bad mail in it")
+            path = server.folder.file("report.gz", next(iter(seen.values()))[0])
+            text = run(POSTRIDER, "reports", "read", path).stdout
+            check("good.test" in text and "192.0.2.1" in text and "mx.example.test" in text, text)
+            raw = there.transactions[0].data
+            text = run(POSTRIDER, "reports", "read", stdin=raw.decode() if isinstance(raw, bytes) else raw).stdout
+            check("good.test" in text and "policy reject" in text, text)
+
+
+def bounded():
+    """lines beyond the limit are not kept; a server that was killed sends what it had stored"""
+    port = free_port()
+    with FakeServer() as there, DnsServer(ZONE) as dns:
+        with Postrider(CONF % (port, dns.port, there.port, "20s", 10), [port]) as server:
+            for n in range(13):
+                with Outside(port, "198.51.100.%d" % (n + 1)) as c:
+                    equal(c.bring("x@other.test", "a@good.test")[0], 550, "bad mail")
+            server.stop()
+            server.start()
+            wait_until(lambda: there.transactions, 60, "a report")
+            first = there.transactions[0].rcpts[0]
+            found = 0
+            for t in there.transactions:
+                if t.rcpts[0] == first:
+                    m = email.message_from_bytes(t.data if isinstance(t.data, bytes) else t.data.encode())
+                    found += len(rows(gzip.decompress(m.get_payload()[1].get_payload(decode=True))))
+            check(10 <= found <= 13, "%d lines" % found)
+
+
+def read_others():
+    """reports of others: XML as it is, packed, in a message; what is none is said to be none"""
+    xml = ('<?xml version="1.0"?><feedback><report_metadata><org_name>Big &amp; Co</org_name><email>a@b.test</email>'
+           '<report_id>r1</report_id><date_range><begin>1700000000</begin><end>1700086399</end></date_range></report_metadata>'
+           '<policy_published><domain>mine.test</domain><p>quarantine</p></policy_published>'
+           '<record><row><source_ip>203.0.113.5</source_ip><count>7</count><policy_evaluated><disposition>quarantine'
+           '</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row><identifiers><header_from>mine.test'
+           '</header_from></identifiers><auth_results><spf><domain>x.test</domain><result>fail</result></spf></auth_results>'
+           '</record></feedback>')
+    message = ('From: a@b.test\nSubject: Report\nMIME-Version: 1.0\nContent-Type: %s; name="x"\n'
+               'Content-Transfer-Encoding: base64\n\n%s')
+    import io
+    import zipfile
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("report.xml", xml)
+    texts = [xml, message % ("application/gzip", base64.encodebytes(gzip.compress(xml.encode())).decode()),
+             message % ("application/zip", base64.encodebytes(packed.getvalue()).decode())]
+    for text in texts:
+        out = run(POSTRIDER, "reports", "read", stdin=text).stdout
+        check("Big & Co" in out and "mine.test" in out and "203.0.113.5" in out and "7" in out, out)
+    bomb = message % ("application/gzip", base64.encodebytes(gzip.compress(b"<a>" * (50 << 20))).decode())
+    for text in ("hello\n", "", bomb, message % ("application/gzip", "////"), xml[:200]):
+        p = run(POSTRIDER, "reports", "read", stdin=text, ok=(65,))
+        check("report" in p.stderr, p.stderr)
+
+
+def main():
+    t = Tally("reports", "-v" in sys.argv)
+    for case in (sent, bounded, read_others):
+        t.case(case.__name__ + ": " + case.__doc__, case)
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
