@@ -195,7 +195,7 @@ static const struct cli_command own[] = {
      "look for what is wrong: configuration, ports, names, certificate, resolver, disk, limits"},
     {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
      "whether SPF lets this client send this mail; --explain shows every step"},
-    {"reports", cli_reports, "read [FILE...]", "DMARC aggregate reports of others, as a person reads them"},
+    {"reports", cli_reports, "read [FILE|FOLDER...]", "DMARC aggregate reports of others, as a person reads them"},
     {"dmarc", cli_dmarc, "--ip A --helo NAME --from ADDRESS [--resolver HOST:PORT] ... <MESSAGE",
      "what DMARC finds, from SPF and DKIM together"},
     {"dkim verify", NULL, "[--explain] <MESSAGE", "judge the DKIM signatures of a message: a line for each"},

@@ -4,6 +4,7 @@
 #include "wire/feedback.h"
 #include "wire/head.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <zlib.h>
 
@@ -200,18 +201,44 @@ static int read_one(FILE *from, const char *name)
     return out.e || cli_write_all(1, buf_str(&out)) ? EX_IOERR : EX_OK;
 }
 
+static int read_path(const char *path, int depth);
+
+/* A folder of messages, or a Maildir: what is no report in it is passed over. */
+static int read_folder(DIR *d, const char *path, int depth)
+{
+    int status = EX_NOINPUT;
+    struct dirent *f;
+    char inner[2048];
+    while ((f = readdir(d))) {
+        int n = snprintf(inner, sizeof inner, "%s/%s", path, f->d_name);
+        if (f->d_name[0] != '.' && n > 0 && (size_t)n < sizeof inner && read_path(inner, depth + 1) == EX_OK)
+            status = EX_OK;
+    }
+    closedir(d);
+    return status;
+}
+
+static int read_path(const char *path, int depth)
+{
+    DIR *d = depth < 3 ? opendir(path) : NULL;
+    if (d)
+        return read_folder(d, path, depth);
+    FILE *f = fopen(path, "re");
+    int status = f ? read_one(f, path) : cli_fail(EX_NOINPUT, "%s: cannot be opened", path);
+    if (f)
+        fclose(f);
+    return status;
+}
+
 int cli_reports(int argc, char **argv)
 {
     int status = EX_OK;
     if (argc < 2 || !str_eq(str_c(argv[1]), S("read")))
-        return cli_fail(EX_USAGE, "usage: postrider reports read [FILE ...]");
+        return cli_fail(EX_USAGE, "usage: postrider reports read [FILE|FOLDER ...]");
     if (argc == 2)
         return read_one(stdin, "standard input");
     for (int i = 2; i < argc; i++) {
-        FILE *f = fopen(argv[i], "re");
-        int one = f ? read_one(f, argv[i]) : cli_fail(EX_NOINPUT, "%s: cannot be opened", argv[i]);
-        if (f)
-            fclose(f);
+        int one = read_path(argv[i], 0);
         status = one ? one : status;
     }
     return status;

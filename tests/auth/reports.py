@@ -83,6 +83,12 @@ def sent():
             path = server.folder.file("report.gz", next(iter(seen.values()))[0])
             text = run(POSTRIDER, "reports", "read", path).stdout
             check("good.test" in text and "192.0.2.1" in text and "mx.example.test" in text, text)
+            os.makedirs(server.folder.file("box/new"))
+            for n, t in enumerate(there.transactions):
+                server.folder.file("box/new/%d" % n, t.data if isinstance(t.data, bytes) else t.data.encode())
+            server.folder.file("box/new/other", "Subject: no report\n\nhello\n")
+            text = run(POSTRIDER, "reports", "read", server.folder.file("box")).stdout
+            equal(text.count("reported by mx.example.test"), len(there.transactions), "reports in a folder")
             raw = there.transactions[0].data
             text = run(POSTRIDER, "reports", "read", stdin=raw.decode() if isinstance(raw, bytes) else raw).stdout
             check("good.test" in text and "policy reject" in text, text)
