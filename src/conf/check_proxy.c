@@ -40,7 +40,10 @@ static bool server(struct load *l, int line, const char *in, str text, struct co
 
 static void check_servers(struct load *l, struct conf_upstream *u, const char *in)
 {
+    enum { SERVERS_MAX = 16 };
     unsigned smtp = 0, lmtp = 0;
+    if (u->via.n > SERVERS_MAX)
+        fail(&l->e, u->line, "%s: expected at most %d servers, found %zu", in, SERVERS_MAX, u->via.n);
     u->hops = arena_array(&l->c->arena, u->via.n, sizeof *u->hops);
     for (size_t i = 0; u->hops && i < u->via.n; i++)
         if (server(l, u->line, in, u->via.v[i], &u->hops[i]))

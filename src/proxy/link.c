@@ -76,8 +76,10 @@ bool link_alive(struct link *l)
 static void forget(struct link *l)
 {
     conn_close(&l->conn);
-    if (l->counted)
+    if (l->counted) {
         __atomic_sub_fetch(&l->server->connections, 1, __ATOMIC_RELAXED);
+        metric_add(M_upstream_connections, -1);
+    }
     conf_drop(&l->conf);
     free(l);
 }
@@ -216,6 +218,7 @@ static err try_open(struct link **ret, const struct conf_upstream *u, size_t i, 
     if (!l)
         return E_NOMEM;
     int open = __atomic_add_fetch(&l->server->connections, 1, __ATOMIC_RELAXED);
+    metric_add(M_upstream_connections, 1);
     l->counted = true;
     if (u->connections && open > u->connections)
         return link_trouble(l, E_LIMIT, "all its connections are in use");

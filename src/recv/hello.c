@@ -75,6 +75,12 @@ static void ext_release(const struct session *s, struct buf *out)
     buf_printf(out, " %lld " STR_FMT "Z", (long long)most, STR_ARG(str_sub(buf_str(&until), 0, 19)));
 }
 
+static void ext_xforward(const struct session *s, struct buf *out)
+{
+    (void)s;
+    buf_add(out, S(" NAME ADDR PORT PROTO HELO IDENT SOURCE"));
+}
+
 static void ext_xclient(const struct session *s, struct buf *out)
 {
     (void)s;

@@ -18,7 +18,7 @@ static bool offered(const struct session *s, const struct command *cmd)
 {
     if (!(cmd->protocols & (is_lmtp(s) ? PROTO_LMTP : PROTO_SMTP)))
         return false;
-    return cmd->run != do_xclient || can_xclient(s);
+    return (cmd->run != do_xclient && cmd->run != do_xforward) || can_xclient(s);
 }
 
 const struct command *command_find(const struct session *s, str verb)

@@ -1,6 +1,7 @@
 /*
  * XCLIENT: a trusted proxy says whom it speaks for. Only from the networks named by xclient-from, judged by the
- * address of the connection itself (or of its PROXY header), never by an earlier XCLIENT.
+ * address of the connection itself (or of its PROXY header), never by an earlier XCLIENT. XFORWARD says the same for
+ * the log alone.
  */
 #include "recv/internal.h"
 #include "base/text.h"
@@ -140,4 +141,30 @@ void do_xclient(struct session *s, const struct cmd *c, struct reply *r)
         return;
     }
     become(s, &k, r);
+}
+
+void do_xforward(struct session *s, const struct cmd *c, struct reply *r)
+{
+    static const str names[] = {S_INIT("NAME"), S_INIT("ADDR"),  S_INIT("PORT"),  S_INIT("PROTO"),
+                                S_INIT("HELO"), S_INIT("IDENT"), S_INIT("SOURCE")};
+    AUTO_ARENA mem = {0};
+    arena_init(&mem, 512, 16384);
+    char text[600];
+    struct buf told;
+    str rest = c->args, name, value;
+    enum fault f = FAULT_NONE;
+    bool good = rest.n > 0;
+    buf_init_fixed(&told, text, sizeof text);
+    while (good && cmd_xclient_next(&rest, &mem, &name, &value, &f)) {
+        good = false;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            good = good || str_ieq(name, names[i]);
+        buf_printf(&told, "%s" STR_FMT "=" STR_FMT, told.n ? " " : "", STR_ARG(name), STR_ARG(str_sub(value, 0, 255)));
+    }
+    if (!good || f) {
+        reply_set_str(r, 501, "5.5.4", S("Bad XFORWARD attribute"));
+        return;
+    }
+    rt_log(EV_forwarded_for, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(buf_str(&told)));
+    reply_set_str(r, 250, "2.0.0", S("Ok"));
 }

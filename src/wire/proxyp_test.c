@@ -110,8 +110,49 @@ static void extras(void **state)
     assert_int_equal(proxyp_parse((str){line, 108}, &p), PROXYP_BAD);
 }
 
+static const struct {
+    const char *src, *dst;
+    int version;
+    const char *out;
+    size_t n;
+} printed[] = {
+    {"192.0.2.1:1000", "192.0.2.2:25", 1, IN("PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n")},
+    {"[2001:db8::1]:65535", "[::1]:1", 1, IN("PROXY TCP6 2001:db8::1 ::1 65535 1\r\n")},
+    {"192.0.2.1:1000", "[::1]:25", 1, IN("PROXY UNKNOWN\r\n")},
+    {NULL, NULL, 1, IN("PROXY UNKNOWN\r\n")},
+    {"192.0.2.1:258", "192.0.2.2:25", 2, IN(SIG "\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\1\2\0\x19")},
+    {NULL, NULL, 2, IN(SIG "\x20\0\0\0")},
+};
+
+static struct ip_port port_of(const char *text)
+{
+    struct ip_port p = {0};
+    if (text)
+        assert_true(ip_port_parse(str_c(text), 0, &p));
+    return p;
+}
+
+static void printing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof printed / sizeof *printed; i++) {
+        char mem[PROXYP_V1_MAX];
+        struct buf b;
+        struct proxyp back;
+        struct ip_port src = port_of(printed[i].src), dst = port_of(printed[i].dst);
+        buf_init_fixed(&b, mem, sizeof mem);
+        proxyp_print(&b, printed[i].version, &src, &dst);
+        if (!str_eq(buf_str(&b), str_mem(printed[i].out, printed[i].n)))
+            fail_msg("%zu: %.*s", i, (int)b.n, b.p);
+        assert_int_equal(proxyp_parse(buf_str(&b), &back), PROXYP_OK);
+        assert_int_equal(back.local, !src.ip.v || src.ip.v != dst.ip.v);
+        if (!back.local)
+            assert_true(ip_eq(&back.src.ip, &src.ip) && back.dst.port == dst.port);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(headers), cmocka_unit_test(extras)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(headers), cmocka_unit_test(extras), cmocka_unit_test(printing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,5 +47,16 @@ def mx():
         equal(store.wait()[0].rcpts, ["any@lists.test"], "recipients by LMTP")
 
 
+def proxy():
+    """proxy.conf stands before a server, whose answers its clients get, and warns of what that may mean"""
+    port = free_port()
+    with FakeServer() as there, Postrider(stands("proxy", p2530=port, p2531=there.port), [port]) as server:
+        check("open relay" in server.cli("config", "check").stderr, "no warning")
+        with Client(port) as c:
+            c.hello()
+            equal(c.mail("sender@client.test", "someone@inner.test", stuffed(message("proxy"))), (250, "2.0.0 taken"), "the answer")
+        equal(body(there.wait()[0].data), body(message("proxy")), "the body")
+
+
 if __name__ == "__main__":
-    main("contract", relay, mx)
+    main("contract", relay, mx, proxy)

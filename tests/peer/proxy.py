@@ -331,6 +331,21 @@ def shares_by_domain():
         two.stop()
 
 
+def connections_are_limited():
+    """As many connections as the key says, and one more is told to come later"""
+    with Proxied(upstream="connections = 2  idle-time = \"0\"") as p:
+        p.server.wait_log("upstream_relays")
+        time.sleep(0.3)                  # the first look at the server says QUIT
+        with p.talk() as one, p.talk() as two, p.talk() as three:
+            one.command("MAIL FROM:<a@client.test>", 250)
+            two.command("MAIL FROM:<a@client.test>", 250)
+            code, words = three.command("MAIL FROM:<a@client.test>")
+            equal((code, words[:5]), (451, "4.3.2"), "the third")
+            one.command("QUIT", 221)
+            time.sleep(0.3)
+            three.command("MAIL FROM:<a@client.test>", 250)
+
+
 def lmtp_behind():
     """An LMTP server gets one recipient a transaction, and EHLO says so"""
     fake = FakeServer(lmtp=True)
@@ -520,5 +535,5 @@ def postfix_behind():
 if __name__ == "__main__":
     main("proxy", passes_everything, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
          nobody_there, speaks_before_the_dot, refused_here_never_arrives, smuggling, one_connection, no_recipient_left,
-         fails_over, shares_by_domain, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
+         fails_over, shares_by_domain, connections_are_limited, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
          postfix_behind)
