@@ -25,13 +25,14 @@ static bool keyword(str line, str name)
 /* Keywords that recv answers for, or that make no sense behind somebody between. */
 static bool ours(str line)
 {
-    static const str names[] = {S_INIT("PIPELINING"), S_INIT("SIZE"),          S_INIT("8BITMIME"),
-                                S_INIT("SMTPUTF8"),   S_INIT("CHUNKING"),      S_INIT("BINARYMIME"),
-                                S_INIT("DSN"),        S_INIT("LIMITS"),        S_INIT("ENHANCEDSTATUSCODES"),
-                                S_INIT("STARTTLS"),   S_INIT("XCLIENT"),       S_INIT("XFORWARD"),
-                                S_INIT("VRFY"),       S_INIT("HELP"),          S_INIT("BURL"),
-                                S_INIT("XEXCH50"),    S_INIT("TURN"),          S_INIT("ATRN"),
-                                S_INIT("X-EXPS"),     S_INIT("X-ANONYMOUSTLS")};
+    static const str names[] = {S_INIT("PIPELINING"),    S_INIT("SIZE"),        S_INIT("8BITMIME"),
+                                S_INIT("SMTPUTF8"),      S_INIT("CHUNKING"),    S_INIT("BINARYMIME"),
+                                S_INIT("DSN"),           S_INIT("LIMITS"),      S_INIT("ENHANCEDSTATUSCODES"),
+                                S_INIT("STARTTLS"),      S_INIT("XCLIENT"),     S_INIT("XFORWARD"),
+                                S_INIT("VRFY"),          S_INIT("HELP"),        S_INIT("BURL"),
+                                S_INIT("XEXCH50"),       S_INIT("TURN"),        S_INIT("ATRN"),
+                                S_INIT("DELIVERBY"),     S_INIT("MT-PRIORITY"), S_INIT("REQUIRETLS"),
+                                S_INIT("FUTURERELEASE"), S_INIT("X-EXPS"),      S_INIT("X-ANONYMOUSTLS")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (keyword(line, names[i]))
             return true;

@@ -246,6 +246,7 @@ static bool can_all(const struct link *l, const struct mail_cmd *m, struct reply
         need |= CAP_SMTPUTF8;
     if (m->p.ret || m->p.envid.p)
         need |= CAP_DSN;
+    need |= m->p.seen & 1u << PARAM_REQUIRETLS ? CAP_REQUIRETLS : 0;
     if ((caps & need) == need)
         return true;
     reply_set_str(r, 451, "4.5.1", S("No server behind takes this kind of message now, try again later"));
@@ -626,7 +627,8 @@ static void hello(struct recv_client *k, str verb, struct recv_offer *offer, str
         if (f->link)
             can = f->link->can;
     }
-    uint32_t passed = CAP_8BITMIME | CAP_SMTPUTF8 | CAP_DSN | (can.ehlo.caps & CAP_CHUNKING ? CAP_BINARYMIME : 0);
+    uint32_t passed = CAP_DELIVERBY | CAP_MT_PRIORITY | (k->src->tls.n ? CAP_REQUIRETLS : 0) | CAP_8BITMIME |
+                      CAP_SMTPUTF8 | CAP_DSN | (can.ehlo.caps & CAP_CHUNKING ? CAP_BINARYMIME : 0);
     offer->caps = (can.ehlo.caps & passed) | CAP_SIZE | CAP_VRFY;
     if (pass_can_auth(k, &can))
         offer->caps |= CAP_AUTH;
