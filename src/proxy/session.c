@@ -305,8 +305,9 @@ static bool remember(struct recv_client *k, const struct mail_cmd *m, str args)
 {
     struct front *f = front_of(k);
     struct tx *t = k->tx;
-    f->mail = *m;
     f->mail_args = arena_str(&t->arena, args);
+    if (!f->mail_args.p || cmd_mail(f->mail_args, EXT_ALL, true, &t->arena, &f->mail)) /* *m goes with its line */
+        return false;
     t->conf = *k->conf;
     t->source = k->src;
     t->announced = m->p.size;
@@ -318,7 +319,7 @@ static bool remember(struct recv_client *k, const struct mail_cmd *m, str args)
     if (m->from.kind != ADDR_NONE)
         addr_print(&text, &m->from);
     t->env.sender = arena_str(&t->arena, buf_str(&text));
-    return f->mail_args.p && t->env.sender.p;
+    return t->env.sender.p != NULL;
 }
 
 static enum recv_take mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r)
