@@ -187,11 +187,16 @@ static err make_tls(struct conf *c, const struct conf_listener *l, const struct 
         secret_path(c, "cert.pem", own_cert, sizeof own_cert);
         cert[n++] = conf_bundle_text(b, str_c(own_cert)).p;
     }
+    bool old = l && l->devices.n; /* TLS 1.0 is better than none there */
     struct tls_server_config tc = {
         .cert_pem = cert,
         .n = n, /* their keys are the keeper's */
-        .min_version = c->tls_min_version == CONF_TLS_1_3 ? 0x0304 : 0x0303,
-        .ciphers = c->tls_ciphers.n ? c->tls_ciphers.p : NULL,
+        .min_version = old                                  ? 0x0301
+                       : c->tls_min_version == CONF_TLS_1_3 ? 0x0304
+                                                            : 0x0303,
+        .ciphers = old                ? "DEFAULT:!aNULL:!eNULL:@SECLEVEL=0"
+                   : c->tls_ciphers.n ? c->tls_ciphers.p
+                                      : NULL,
     };
     buf_init_fixed(&why, why_text, sizeof why_text);
     err e = E_NOT_FOUND;
@@ -214,10 +219,10 @@ static err make_listener(struct conf *c, struct port *p, const struct conf_bundl
     if (p->set.kind == SOCKET_LISTENER) {
         if (!l)
             return E_NOT_FOUND;
-        rc.kind = l->nupstreams              ? RECV_PROXY
-                  : l->protocol == CONF_LMTP ? RECV_LMTP
-                  : l->submission            ? RECV_SUBMISSION
-                                             : RECV_MX;
+        rc.kind = l->nupstreams                   ? RECV_PROXY
+                  : l->protocol == CONF_LMTP      ? RECV_LMTP
+                  : l->submission || l->devices.n ? RECV_SUBMISSION
+                                                  : RECV_MX;
         err e = l->tls == CONF_TLS_OFF ? OK : make_tls(c, l, b, &tls);
         if (e)
             return e;

@@ -29,6 +29,40 @@ static void check_rate(struct load *l, int line, const char *key, str text)
              key, shown(&l->e, text));
 }
 
+/* A device is trusted for its address alone: that must be one that nobody outside can have. */
+static void check_devices(struct load *l, const struct conf_listener *x)
+{
+    for (size_t i = 0; i < x->devices.n; i++) {
+        str entry = x->devices.v[i], account;
+        struct ip_net net;
+        const char *why = "no \"=\" in it";
+        size_t at = str_find(entry, '=');
+        bool ok = at != STR_NONE && address_of(l, str_trim(str_skip(entry, at + 1)), &account, NULL, NULL, &why);
+        if (ok && !ip_net_parse(str_trim(str_sub(entry, 0, at)), &net)) {
+            why = "not an address or network";
+            ok = false;
+        }
+        if (!ok) {
+            fail(&l->e, x->line, "listener " STR_FMT ": devices: expected \"address=account\", found %s: %s",
+                 STR_ARG(x->title), shown(&l->e, entry), why);
+            continue;
+        }
+        enum ip_class class = ip_class(&net.ip);
+        if (class != IP_LOOPBACK && class != IP_PRIVATE && class != IP_LINK_LOCAL)
+            fail(&l->e, x->line,
+                 "listener " STR_FMT ": devices: expected addresses of a local network (10.0.0.0/8, 172.16.0.0/12, "
+                 "192.168.0.0/16, fc00::/7, fe80::/10, loopback), found %s",
+                 STR_ARG(x->title), shown(&l->e, entry));
+        else if (net.bits < (net.ip.v == 4 ? 16 : 48) && class != IP_LOOPBACK)
+            fail(&l->e, x->line,
+                 "listener " STR_FMT ": devices: expected networks of at most /16 (IPv6: /48), found %s",
+                 STR_ARG(x->title), shown(&l->e, entry));
+    }
+    if (x->devices.n && (x->submission || x->protocol == CONF_LMTP))
+        fail(&l->e, x->line, "listener " STR_FMT ": expected devices alone, found it with submission or lmtp",
+             STR_ARG(x->title));
+}
+
 void check_submission(struct load *l)
 {
     struct conf *c = l->c;
@@ -54,4 +88,6 @@ void check_submission(struct load *l)
     RATE(uid_messages, "uid-messages");
     RATE(uid_recipients, "uid-recipients");
 #undef RATE
+    for (size_t i = 0; i < c->nlisteners; i++)
+        check_devices(l, &c->listeners[i]);
 }

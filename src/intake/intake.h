@@ -32,6 +32,8 @@ struct source {
     str tls;                      /* "TLSv1.3 with cipher X"; empty: in clear */
     uint64_t session;             /* for the log */
     str account;                  /* "local@domain" of the directory, whose addresses and limits hold; empty: none */
+    int64_t size_most;            /* a smaller limit than limits.message-size; 0: none */
+    uint32_t recipients_most;     /* likewise */
     uint32_t tenant;
     bool esmtp;         /* EHLO or LHLO was said */
     bool lmtp;          /* only our own domains; one answer for each recipient */

@@ -210,7 +210,8 @@ static err decide(struct tx *t, const struct addr *a, str text, const struct wan
 static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
 {
-    if (t->accepted >= (uint32_t)t->conf->limits_recipients) {
+    uint32_t most = t->source->recipients_most ? t->source->recipients_most : (uint32_t)t->conf->limits_recipients;
+    if (t->accepted >= most) {
         reply_set(r, 452, "4.5.3", "Too many recipients");
         return false;
     }

@@ -164,6 +164,8 @@ void submit_refused(struct tx *t)
 static bool too_large(struct tx *t, uint64_t size, struct reply *r)
 {
     int64_t most = t->account->size ? t->account->size : t->conf->submission_size;
+    if (t->source->size_most && (!most || most > t->source->size_most))
+        most = t->source->size_most;
     t->size_most = most && most < t->conf->limits_message_size ? most : 0;
     if (!t->size_most || size <= (uint64_t)t->size_most)
         return false;

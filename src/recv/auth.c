@@ -26,7 +26,7 @@ static bool has_auth(const struct session *s)
     return l->auth == CONF_TRUE || (l->auth == CONF_AUTO && s->l->c.kind == RECV_SUBMISSION);
 }
 
-static bool plain_here(const struct session *s) { return s->c->tls || s->conf->auth_plaintext; }
+static bool plain_here(const struct session *s) { return s->c->tls || s->conf->auth_plaintext || s->device; }
 
 bool can_auth(const struct session *s) { return has_auth(s) && plain_here(s) && s->src.esmtp; }
 
@@ -191,7 +191,7 @@ static void admit(struct exchange *x)
         fail(x, 454, "4.7.0", "Temporary authentication failure", "no memory");
         return;
     }
-    if (e || !d) {
+    if (e || !d || (s->device && !str_ieq(name, s->src.account))) { /* a device has the account of its address */
         wrong(x, "no such account");
         return;
     }

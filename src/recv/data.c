@@ -24,6 +24,17 @@ static size_t feed_some(struct session *s, uint64_t n)
     return used;
 }
 
+/* The same for a device, whose line ends are repaired on the way. */
+static size_t feed_device(struct session *s)
+{
+    str in;
+    if (conn_peek(s->c, &in) != OK)
+        return 0;
+    size_t used = device_feed(s, in);
+    conn_took(s->c, used);
+    return used;
+}
+
 /* Octets up to the end that the dot marks, or up to `left` of a chunk (*left counts down). False: the
  * connection failed. */
 static bool feed(struct session *s, uint64_t *left, rt_time until)
@@ -32,7 +43,7 @@ static bool feed(struct session *s, uint64_t *left, rt_time until)
     while (left ? *left > 0 : !scan->done) {
         rt_time at = session_deadline(s, s->conf->limits_data_time);
         s->c->deadline = at < until ? at : until;
-        size_t n = feed_some(s, left ? *left : UINT64_MAX);
+        size_t n = s->device && !left ? feed_device(s) : feed_some(s, left ? *left : UINT64_MAX);
         if (!n)
             return false;
         if (left)

@@ -35,6 +35,7 @@ struct session {
     bool closing;     /* after this answer the session ends */
     bool quit;        /* the client said so */
     bool skipping;    /* a line without CRLF was answered: the rest up to a CRLF belongs to it */
+    bool device;      /* a device that is known by its address */
     bool named;       /* the reverse name was looked up */
     const char *why;  /* of its end, for the log; static */
     rt_time until;    /* end of the session time */
@@ -104,6 +105,18 @@ static inline bool nets_have(const struct conf_nets *n, const struct ip *ip)
             return true;
     return false;
 }
+
+/* The command as it may be logged. */
+str session_without_secrets(str command);
+
+/* ---- device.c ---- */
+
+bool device_listener(const struct session *s);
+void device_trust(struct session *s);                    /* sets s->device, and who it is */
+bool device_welcome(struct session *s, struct reply *r); /* false: not for this address */
+void device_log(const struct session *s, str command, const struct reply *r);
+/* Octets of a message, with all line ends made CRLF. How many of `in` were used; 0: the connection failed. */
+size_t device_feed(struct session *s, str in) YIELDS;
 
 /* ---- auth.c ---- */
 

@@ -15,7 +15,7 @@ static void look_up(struct session *s)
 
 static bool may_begin(struct session *s, struct reply *r)
 {
-    if (s->l->c.kind == RECV_SUBMISSION && !s->src.authenticated) {
+    if (s->l->c.kind == RECV_SUBMISSION && !s->src.authenticated && !s->device) {
         reply_set_str(r, 530, "5.7.0", S("Authentication required"));
         return false;
     }

@@ -47,7 +47,7 @@ void session_end_tx(struct session *s)
 }
 
 /* What AUTH brings is a password more often than not. */
-static str without_secrets(str command)
+str session_without_secrets(str command)
 {
     size_t mech = str_istarts(command, S("AUTH ")) ? str_find(str_skip(command, 5), ' ') : STR_NONE;
     return str_sub(command, 0, mech == STR_NONE ? 200 : 5 + mech);
@@ -59,8 +59,8 @@ void session_log_refused(struct session *s, str command, const struct reply *r)
     struct buf text;
     buf_init_fixed(&text, mem, sizeof mem);
     reply_print_line(&text, r);
-    rt_log(EV_refused, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(without_secrets(command)),
-           log_str(buf_str(&text)));
+    rt_log(EV_refused, log_num((int64_t)s->src.session), log_str(s->src.client_text),
+           log_str(session_without_secrets(command)), log_str(buf_str(&text)));
 }
 
 /* ---- the client ------------------------------------------------------------------------------------- */
@@ -89,6 +89,8 @@ void session_trust(struct session *s)
         break;
     case RECV_SUBMISSION:
         src->may_relay = src->submitted = src->authenticated;
+        if (device_listener(s))
+            device_trust(s);
         break;
     case RECV_PROXY:
         src->may_relay = true; /* the server behind has its own opinion */
@@ -140,7 +142,7 @@ static void welcome(struct session *s)
     struct reply r = {0};
     struct matter m = {0};
     reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
-    if (!session_judge(s, PHASE_CONNECT, &m, &r) || !s->sink->open(&s->as, &r)) {
+    if (!device_welcome(s, &r) || !session_judge(s, PHASE_CONNECT, &m, &r) || !s->sink->open(&s->as, &r)) {
         session_log_refused(s, S("connection"), &r);
         s->why = "refused at its greeting";
         s->closing = true;
@@ -221,6 +223,8 @@ static void answer(struct session *s, const struct command *cmd, str line, struc
     }
     if (r->code == 0)
         return;
+    if (s->device)
+        device_log(s, line, r);
     if (r->code >= 400) {
         session_log_refused(s, line, r);
         count_refusal(s, cmd, r);
@@ -314,6 +318,7 @@ static bool step(struct session *s)
     if (e && !broken)
         return false;
     bool skip = s->skipping;
+    crlf |= s->device && !broken;
     s->skipping = !broken && !crlf;
     if (skip || broken || !crlf) {
         SCRATCH struct reply r;
