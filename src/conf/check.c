@@ -162,6 +162,11 @@ static str file_text(struct load *l, str path)
 static void texts_of_files(struct load *l)
 {
     l->c->anchor = arena_str(&l->c->arena, file_text(l, l->c->dns_trust_anchor));
+    for (size_t i = 0; i < l->c->nsources; i++) {
+        str rest = file_text(l, l->c->sources[i].password_file), line = {"", 0};
+        str_cut(&rest, '\n', &line);
+        l->c->sources[i].password = arena_str(&l->c->arena, str_trim(line));
+    }
     for (size_t i = 0; i < l->c->nroutes; i++) {
         struct conf_route *r = &l->c->routes[i];
         str rest = file_text(l, r->password_file), line = {0};

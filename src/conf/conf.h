@@ -40,6 +40,7 @@ enum conf_ipv { CONF_IPV_BOTH, CONF_IPV_4, CONF_IPV_6 };
 enum conf_tls_out { CONF_TLS_MAY, CONF_TLS_NONE, CONF_TLS_REQUIRE, CONF_TLS_VERIFY };
 enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum conf_source_type { CONF_SOURCE_DOVECOT, CONF_SOURCE_LDAP, CONF_SOURCE_POSTGRESQL };
 enum conf_protocol { CONF_SMTP, CONF_LMTP };
 enum conf_proxy_mode { CONF_PROXY_INSPECT, CONF_PROXY_PASS, CONF_PROXY_STORE };
 enum conf_split { CONF_SPLIT_DEFER, CONF_SPLIT_STORE };
@@ -112,6 +113,14 @@ struct conf_route {
     bool of_proxy;         /* made for mail that a proxy listener stores */
 };
 
+struct conf_source {
+    str title;
+    int line;
+#define KEY_source CONF_FIELD
+#include "conf/keys.def"
+    str password; /* contents of password_file, first line */
+};
+
 struct conf_upstream {
     str title; /* for servers that a listener names itself: "LISTENER servers" */
     int line;
@@ -131,6 +140,8 @@ struct conf {
     struct conf_alias *aliases; /* of sections and of aliases_file */
     struct conf_route *routes;
     struct conf_upstream *upstreams;
+    struct conf_source *sources; /* in the order of the file */
+    size_t nsources;
     size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */

@@ -9,6 +9,7 @@ union any { /* room for the struct of each section */
     struct conf_alias alias;
     struct conf_route route;
     struct conf_upstream upstream;
+    struct conf_source source;
 };
 
 /* The defaults of all sections, to be printed. */
@@ -65,7 +66,7 @@ static void sample_keys(struct buf *out, enum section s, const char *group, cons
     arena_free(&p.mem);
 }
 
-static const char *const titles[] = {NULL, "mx", "example.org", "\"info@example.org\"", "\"*\"", "inner"};
+static const char *const titles[] = {NULL, "mx", "example.org", "\"info@example.org\"", "\"*\"", "inner", "staff"};
 
 void conf_sample(struct buf *out)
 {
@@ -230,6 +231,8 @@ void conf_print(struct buf *out, const struct conf *c)
     for (size_t i = 0; i < c->nupstreams; i++)
         if (!c->upstreams[i].inline_of)
             print_section(out, c, SEC_upstream, c->upstreams[i].title, &c->upstreams[i]);
+    for (size_t i = 0; i < c->nsources; i++)
+        print_section(out, c, SEC_source, c->sources[i].title, &c->sources[i]);
 }
 
 /* ---- what a reload cannot change ---- */

@@ -6,7 +6,7 @@
 
 /* ---- the table (table.c) ---- */
 
-enum section { SEC_global, SEC_listener, SEC_domain, SEC_alias, SEC_route, SEC_upstream, SEC_COUNT };
+enum section { SEC_global, SEC_listener, SEC_domain, SEC_alias, SEC_route, SEC_upstream, SEC_source, SEC_COUNT };
 enum type {
     TYPE_STR,
     TYPE_BOOL,
@@ -50,6 +50,7 @@ enum key_count {
 #define KEY_alias(name, ...) KEY_AT_alias_##name,
 #define KEY_route(name, ...) KEY_AT_route_##name,
 #define KEY_upstream(name, ...) KEY_AT_upstream_##name,
+#define KEY_source(name, ...) KEY_AT_source_##name,
 #include "conf/keys.def"
     KEY_COUNT
 };

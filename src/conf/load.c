@@ -205,6 +205,17 @@ static void route(struct load *l, const struct block *b, struct place *at, str *
              shown(&l->e, b->title));
 }
 
+static void source(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    struct conf_source *x = &l->c->sources[l->c->nsources++];
+    x->line = b->line;
+    at->base = x;
+    *ret_title = b->title;
+    if (!listener_title(b->title))
+        fail(&l->e, b->line, "source: expected a title of letters, digits, \".\", \"-\", \"_\" (at most 32), found %s",
+             shown(&l->e, b->title));
+}
+
 static void upstream(struct load *l, const struct block *b, struct place *at, str *ret_title)
 {
     struct conf_upstream *x = &l->c->upstreams[l->c->nupstreams++];
@@ -220,13 +231,13 @@ static void upstream(struct load *l, const struct block *b, struct place *at, st
 /* The title is the first member of each section's struct. */
 _Static_assert(offsetof(struct conf_listener, title) == 0 && offsetof(struct conf_domain, title) == 0 &&
                    offsetof(struct conf_alias, title) == 0 && offsetof(struct conf_route, title) == 0 &&
-                   offsetof(struct conf_upstream, title) == 0,
+                   offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0,
                "titles come first");
 
 static void titled(struct load *l, const struct block *b, enum section s)
 {
     static void (*const make[])(struct load *, const struct block *, struct place *,
-                                str *) = {NULL, listener, domain, alias, route, upstream};
+                                str *) = {NULL, listener, domain, alias, route, upstream, source};
     struct buf where;
     char mem[WHERE_MAX] = "";
     str title = b->title;
@@ -285,6 +296,7 @@ static bool make_room(struct load *l, const struct block *tree)
     c->aliases = arena_array(&c->arena, n[SEC_alias], sizeof *c->aliases);
     c->routes = arena_array(&c->arena, n[SEC_route], sizeof *c->routes);
     /* one more for each listener that names servers itself */
+    c->sources = arena_array(&c->arena, n[SEC_source], sizeof *c->sources);
     c->upstreams = arena_array(&c->arena, n[SEC_upstream] + n[SEC_listener], sizeof *c->upstreams);
     return !c->arena.e;
 }

@@ -37,6 +37,7 @@ struct account {
     bool any_sender; /* may send as every address of its domain */
     bool keep;       /* with a forward: the mailbox gets a copy, too */
     str forward;     /* addresses, one blank between; "" none */
+    str source;      /* the source that knows it; "": the directory itself */
     str held;        /* why it may not send for now; "" it may */
 };
 /* By address, without regard to ASCII case; strings in `a`. E_NOT_FOUND, E_NOMEM. */
@@ -50,6 +51,15 @@ err directory_alias(const struct conf *c, struct arena *a, str local, str domain
 bool directory_leads_to(const struct conf *c, str local, str domain, str account);
 /* Who pays for a domain of the directory, and its limits; "" none. In `a`. */
 bool directory_domain_limits(struct arena *a, str domain, str *ret_customer, str *ret_messages, str *ret_recipients);
+
+/* ---- sources ---- */
+
+/* Is this password right by the sources of the configuration? Not asked about accounts that the directory has itself.
+ * OK: it is, and the account is in the directory now; E_DENIED: it is not; E_AGAIN: a source is down. */
+err directory_source_login(const struct conf *c, str local, str domain, str password) YIELDS;
+/* Do the sources know it? `known`: what the directory has, NULL nothing. OK: it is in the directory now; E_NOT_FOUND;
+ * E_AGAIN: a source is down. */
+err directory_source_find(const struct conf *c, str local, str domain, const struct account *known) YIELDS;
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 

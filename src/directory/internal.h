@@ -23,6 +23,10 @@ bool directory_rate(str text, const char **why);
 /* The next address of a list with one blank between. */
 static inline bool next_target(str *rest, str *ret) { return rest->n && str_cut(rest, ' ', ret); }
 
+/* When a source was asked about an account for the last time. */
+void directory_checked(str local, str domain);
+bool directory_is_fresh(str local, str domain, rt_time span);
+
 /* ---- the text form (text.c): a line for each thing, words in a fixed order, sorted ---- */
 
 /* What a line may say besides the entry itself. */

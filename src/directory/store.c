@@ -19,6 +19,7 @@ static const char *const steps[] = {
     " keep INTEGER NOT NULL, forward TEXT NOT NULL, held TEXT NOT NULL, UNIQUE (local, domain));"
     "CREATE TABLE aliases (local TEXT NOT NULL COLLATE NOCASE, domain TEXT NOT NULL, targets TEXT NOT NULL,"
     " enabled INTEGER NOT NULL, PRIMARY KEY (local, domain)) WITHOUT ROWID;",
+    "ALTER TABLE accounts ADD COLUMN source TEXT NOT NULL DEFAULT ''",
 };
 
 /* ---- entries ---- */
@@ -27,6 +28,7 @@ struct entry {
     struct map_node node;
     struct directory_change c; /* strings behind this struct */
     struct conf_domain conf;   /* DIR_DOMAIN */
+    rt_time checked;           /* DIR_ACCOUNT of a source */
 };
 
 static struct {
@@ -63,7 +65,7 @@ static struct entry *find(enum directory_kind kind, str local, str domain)
     return NULL;
 }
 
-enum { STRINGS = 8 };
+enum { STRINGS = 9 };
 
 static int strings_of(struct directory_change *c, str *v[STRINGS])
 {
@@ -76,7 +78,7 @@ static int strings_of(struct directory_change *c, str *v[STRINGS])
     case DIR_ACCOUNT:
         v[n++] = &c->account.local, v[n++] = &c->account.domain, v[n++] = &c->account.name;
         v[n++] = &c->account.customer, v[n++] = &c->account.messages, v[n++] = &c->account.recipients;
-        v[n++] = &c->account.forward, v[n++] = &c->account.held;
+        v[n++] = &c->account.forward, v[n++] = &c->account.held, v[n++] = &c->account.source;
         break;
     case DIR_ALIAS:
         v[n++] = &c->alias.local, v[n++] = &c->alias.domain, v[n++] = &c->alias.targets;
@@ -164,7 +166,7 @@ static err read_accounts(void)
     struct db_rows r;
     db_rows_begin(&r, dir.db,
                   "SELECT id, local, domain, name, customer, messages, recipients, size, enabled, any_sender, keep,"
-                  " forward, held FROM accounts",
+                  " forward, held, source FROM accounts",
                   "");
     while (db_rows_next(&r)) {
         struct directory_change c = {.kind = DIR_ACCOUNT, .verb = DIR_PUT};
@@ -180,7 +182,8 @@ static err read_accounts(void)
                                      .any_sender = db_rows_num(&r, 9) != 0,
                                      .keep = db_rows_num(&r, 10) != 0,
                                      .forward = db_rows_str(&r, 11),
-                                     .held = db_rows_str(&r, 12)};
+                                     .held = db_rows_str(&r, 12),
+                                     .source = db_rows_str(&r, 13)};
         struct entry *e = entry_new(&c);
         if (!e)
             r.e = E_NOMEM;
@@ -248,11 +251,13 @@ static err put_domain(const struct directory_change *c)
 static err put_account(struct directory_change *c)
 {
     struct account *a = &c->account;
-    err e = db_run(dir.db, NULL,
-                   "INSERT INTO accounts (id, local, domain, name, customer, messages, recipients, size, enabled,"
-                   " any_sender, keep, forward, held) VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "issssssiiiiss", a->id, a->local, a->domain, a->name, a->customer, a->messages, a->recipients,
-                   a->size, (int64_t)a->enabled, (int64_t)a->any_sender, (int64_t)a->keep, a->forward, a->held);
+    err e =
+        db_run(dir.db, NULL,
+               "INSERT INTO accounts (id, local, domain, name, customer, messages, recipients, size, enabled,"
+               " any_sender, keep, forward, held, source)"
+               " VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               "issssssiiiisss", a->id, a->local, a->domain, a->name, a->customer, a->messages, a->recipients, a->size,
+               (int64_t)a->enabled, (int64_t)a->any_sender, (int64_t)a->keep, a->forward, a->held, a->source);
     struct db_rows r;
     if (e)
         return e;
@@ -425,6 +430,24 @@ err directory_account(struct arena *a, str local, str domain, struct account *re
         return e ? E_NOMEM : E_NOT_FOUND;
     *ret = c.account;
     return OK;
+}
+
+void directory_checked(str local, str domain)
+{
+    lock_take(&dir.lock);
+    struct entry *e = find(DIR_ACCOUNT, local, domain);
+    if (e)
+        e->checked = rt_now();
+    lock_drop(&dir.lock);
+}
+
+bool directory_is_fresh(str local, str domain, rt_time span)
+{
+    lock_take(&dir.lock);
+    struct entry *e = find(DIR_ACCOUNT, local, domain);
+    bool fresh = e && e->checked && rt_now() - e->checked < span;
+    lock_drop(&dir.lock);
+    return fresh;
 }
 
 bool directory_mailbox(const struct conf_domain *d, str local, char *ret_name, size_t size)

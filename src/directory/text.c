@@ -28,6 +28,7 @@ static const struct field fields[] = {
     {S_INIT("any-sender"), 'u', YES, AT(change.account.any_sender)},
     {S_INIT("forward"), 'u', STR, AT(change.account.forward)},
     {S_INIT("keep"), 'u', YES, AT(change.account.keep)},
+    {S_INIT("source"), 'u', STR, AT(change.account.source)},
     {S_INIT("held"), 'u', STR, AT(change.account.held)},
     {S_INIT("disabled"), 'u', NO, AT(change.account.enabled)},
     {S_INIT("to"), 'a', STR, AT(change.alias.targets)},

@@ -238,6 +238,8 @@ static err walk_local(struct walk *k, const struct step *up, const struct conf_d
     struct step here = {up, l->alias, d, up ? up->depth + 1 : 1};
     if (here.depth > EXPAND_DEPTH)
         return E_LOOP;
+    if (l->kind == LOCAL_LATER)
+        return E_AGAIN;
     if (l->kind == LOCAL_UNKNOWN || l->kind == LOCAL_CLOSED || l->kind == LOCAL_TROUBLE)
         return l->kind == LOCAL_UNKNOWN ? E_NOT_FOUND : l->kind == LOCAL_CLOSED ? E_SWITCHED_OFF : E_NOMEM;
     err e = d->archive.n && !k->want.archive ? archive_add(k->t, d) : OK;

@@ -23,7 +23,8 @@ enum local_kind {
     LOCAL_OTHER,   /* catch-all: conf_domain.catch_all instead */
     LOCAL_SRS,     /* a sender that we rewrote: *ret_back */
     LOCAL_CLOSED,  /* it is there, but switched off */
-    LOCAL_TROUBLE  /* no memory to find out */
+    LOCAL_TROUBLE, /* no memory to find out */
+    LOCAL_LATER    /* a source of accounts does not answer */
 };
 struct local_target {
     enum local_kind kind;

@@ -38,6 +38,17 @@ static bool is_route(str local)
 
 static bool takes_all(const struct conf_domain *d) { return !d->mailboxes.n && d->hop.how != CONF_TO_MAILDIR; }
 
+/* In the directory, or in one of the sources of accounts. */
+static err find_account(struct tx *t, const struct conf_domain *d, str local, struct account *ret) YIELDS;
+static err find_account(struct tx *t, const struct conf_domain *d, str local, struct account *ret)
+{
+    err e = directory_account(&t->arena, local, d->title, ret);
+    if (!t->conf->nsources || (e && e != E_NOT_FOUND))
+        return e;
+    e = directory_source_find(t->conf, local, d->title, e ? NULL : ret);
+    return e ? e : directory_account(&t->arena, local, d->title, ret);
+}
+
 /* An alias, a mailbox, or postmaster; by the name alone. */
 static bool find_name(struct tx *t, const struct conf_domain *d, str local, struct local_target *ret)
 {
@@ -49,10 +60,10 @@ static bool find_name(struct tx *t, const struct conf_domain *d, str local, stru
         ret->kind = LOCAL_TROUBLE;
     else if (conf_has_mailbox(d, local) || is_postmaster(local))
         ret->kind = LOCAL_MAILBOX;
-    else if ((e = directory_account(&t->arena, local, d->title, &a)) == OK)
+    else if ((e = find_account(t, d, local, &a)) == OK)
         ret->kind = a.enabled ? LOCAL_MAILBOX : LOCAL_CLOSED;
     else if (e != E_NOT_FOUND)
-        ret->kind = LOCAL_TROUBLE;
+        ret->kind = e == E_AGAIN ? LOCAL_LATER : LOCAL_TROUBLE;
     return ret->kind != LOCAL_UNKNOWN;
 }
 
@@ -139,6 +150,8 @@ static bool settle(struct tx *t, struct reply *r, err e, str text)
         return true;
     case E_NOT_FOUND:
         return unknown(t, r);
+    case E_AGAIN:
+        return refuse(t, r, 451, "4.3.0", "Whether there is such a user cannot be found out now, try again later");
     case E_SWITCHED_OFF:
         return refuse(t, r, 550, "5.2.1", "This mailbox is switched off");
     case E_LOOP:

@@ -123,6 +123,14 @@ err priv_secret_list(struct arena *a, str account, struct priv_secret **ret, siz
     return mem ? OK : E_NOMEM;
 }
 
+err priv_hash_check(str hash, str password)
+{
+    char mem[2048];
+    struct buf b;
+    about(&b, mem, sizeof mem, hash, password);
+    return call(PRIV_hash_fits, &b, NULL);
+}
+
 /* ---- PLAIN and LOGIN ---- */
 
 static enum priv_result check(struct priv_sasl *s, enum priv_request what, bool named, str password) YIELDS;

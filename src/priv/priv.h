@@ -145,6 +145,8 @@ struct priv_sasl {
 /* True when the next step verifies a password, which costs some 50 ms of a processor: see to it that one client does
  * not keep all of them busy. */
 bool priv_sasl_is_costly(const struct priv_sasl *s);
+/* Does a password fit a hash that was kept elsewhere? 0: yes; E_DENIED: no; anything else: later. */
+err priv_hash_check(str hash, str password) YIELDS;
 /* Of a costly step, instead of it and at no cost: PRIV_DONE when this password was found right within the last hour and
  * was not changed since; PRIV_WRONG: nothing is known, ask by priv_sasl_step. */
 enum priv_result priv_sasl_again(struct priv_sasl *s, str in) YIELDS;

@@ -367,3 +367,11 @@ static err log_in(str in, struct buf *out, bool hashed)
 
 err priv_do_login(str in, struct buf *out) { return log_in(in, out, true); }
 err priv_do_login_again(str in, struct buf *out) { return log_in(in, out, false); }
+
+err priv_do_hash_fits(str in, struct buf *out)
+{
+    struct cur c = cur_of(in);
+    str hash = cur_str16(&c), password = cur_str16(&c);
+    (void)out;
+    return c.bad ? E_SYNTAX : password_fits(hash, password) ? OK : E_DENIED;
+}

@@ -228,6 +228,25 @@ static void finish(struct exchange *x)
     admit(x);
 }
 
+/* The keeper does not know it: a source of accounts may. */
+static void elsewhere(struct exchange *x, str in)
+{
+    str name = str_c(x->sasl.account), password = in;
+    size_t at = str_rfind(name, '@');
+    err e = E_DENIED;
+    if (x->sasl.mech == PRIV_PLAIN)
+        password = str_skip(in, str_rfind(in, 0) + 1);
+    if (x->s->conf->nsources && at != STR_NONE && !x->sasl.title[0] && priv_sasl_is_costly(&x->sasl) && enter(x))
+        e = directory_source_login(x->s->conf, str_sub(name, 0, at), str_skip(name, at + 1), password);
+    leave(x);
+    if (e == OK)
+        admit(x);
+    else if (e == E_DENIED && x->r->code == 0)
+        wrong(x, "wrong password or no such account");
+    else if (x->r->code == 0)
+        fail(x, 454, "4.7.0", "Temporary authentication failure", "a source of accounts does not answer");
+}
+
 static void converse(struct exchange *x, bool initial)
 {
     str in = initial ? buf_str(&x->in) : (str){NULL, 0};
@@ -247,7 +266,7 @@ static void converse(struct exchange *x, bool initial)
             finish(x);
             return;
         case PRIV_WRONG:
-            wrong(x, "wrong password or no such account");
+            elsewhere(x, in);
             return;
         case PRIV_BAD:
             (void)guard_failed(x->s->conf, &x->s->src.client.ip, S(""));
