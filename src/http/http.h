@@ -1,0 +1,35 @@
+/*
+ * http: a client of HTTP/1.1 on fibers: one question, one connection, one answer. No redirects, no cookies, no
+ * compression: what policies, certificates and filters are fetched with needs none of them.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+#include "net/net.h"
+#include "wire/http1.h"
+
+struct http_url {
+    bool tls;
+    str host; /* without brackets */
+    uint16_t port;
+    str path; /* with its query; "/" when there is none */
+};
+/* "https://host[:port]/path". No user, no fragment. False: it is none. Views. */
+bool http_url_parse(str s, struct http_url *ret);
+
+struct http_question {
+    const char *method; /* "GET", "POST", "HEAD" */
+    struct http_url url;
+    const struct http1_field *fields; /* beside Host, User-Agent, Content-Length, Connection */
+    size_t nfields;
+    str body;
+    const char *ca_pem; /* roots instead of the system's; NULL: the system's */
+    size_t most;        /* octets of the answer, head and all */
+    rt_time deadline;
+    bool private_targets; /* addresses that are not public may be asked (RFC 6890) */
+};
+/* The answer's strings are in `a` (whose limit must leave room for `most`), whatever its status is. E_LIMIT: it is
+ * larger than `most`; E_PRIVATE; E_SYNTAX: it is no HTTP; errors of DNS, connections and TLS. *why (may be NULL) in
+ * words. */
+err http_ask(const struct http_question *q, struct arena *a, struct http1_answer *ret, struct buf *why) YIELDS;
+
+#endif

@@ -1,0 +1,186 @@
+/* HTTP/1.1 answers (RFC 9112 4 to 7): status line, fields, and a body by length, by chunks, or to the end. */
+#include "wire/http1.h"
+
+#include "base/text.h"
+
+bool http1_token(str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool alpha = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alpha && str_find(S("!#$%&'*+-.^_`|~"), c) == STR_NONE)
+            return false;
+    }
+    return s.n > 0;
+}
+
+bool http1_value(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' && s.p[i] != '\t')
+            return false;
+    return true;
+}
+
+str http1_field(const struct http1_answer *r, str name)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (str_ieq(r->v[i].name, name))
+            return r->v[i].value;
+    return (str){NULL, 0};
+}
+
+/* A line without its CRLF (a bare LF is taken too, RFC 9112 2.2), cut off *rest. False: it has not ended. */
+static bool line(str *rest, str *ret)
+{
+    size_t lf = str_find(*rest, '\n');
+    if (lf == STR_NONE)
+        return false;
+    *ret = str_sub(*rest, 0, lf && rest->p[lf - 1] == '\r' ? lf - 1 : lf);
+    *rest = str_skip(*rest, lf + 1);
+    return true;
+}
+
+/* ---- head ---- */
+
+static err status_line(str s, int *ret)
+{
+    uint64_t code;
+    if (!str_starts(s, S("HTTP/1.")) || s.n < 12 || s.p[8] != ' ' || (s.n > 12 && s.p[12] != ' ') ||
+        !text_u64(str_sub(s, 9, 12), &code) || code < 100)
+        return E_SYNTAX;
+    *ret = (int)code;
+    return OK;
+}
+
+static err field(str s, struct http1_answer *r)
+{
+    size_t colon = str_find(s, ':');
+    str name = str_sub(s, 0, colon), value = str_trim_wsp(str_skip(s, colon == STR_NONE ? s.n : colon + 1));
+    if (colon == STR_NONE || !http1_token(name) || !http1_value(value)) /* folded lines are refused too (5.2) */
+        return E_SYNTAX;
+    if (r->n == HTTP1_FIELDS_MAX)
+        return E_LIMIT;
+    r->v[r->n++] = (struct http1_field){name, value};
+    return OK;
+}
+
+/* Head of one answer off *rest. */
+static err head(str *rest, struct http1_answer *r)
+{
+    str s, from = *rest;
+    r->n = 0;
+    if (!line(rest, &s))
+        return from.n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
+    err e = status_line(s, &r->status);
+    while (!e) {
+        if (from.n - rest->n > HTTP1_HEAD_MAX)
+            return E_LIMIT;
+        if (!line(rest, &s))
+            return rest->n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
+        if (s.n == 0)
+            return OK;
+        e = field(s, r);
+    }
+    return e;
+}
+
+/* ---- body ---- */
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* RFC 9112 7.1: its size in hexadecimal, then extensions, which mean nothing to us. */
+static err chunk_size(str s, size_t *ret)
+{
+    size_t n = 0, i = 0;
+    for (; i < s.n && hex(s.p[i]) >= 0; i++) {
+        if (i == 8)
+            return E_LIMIT;
+        n = n * 16 + (size_t)hex(s.p[i]);
+    }
+    if (i == 0 || (i < s.n && s.p[i] != ';' && s.p[i] != ' ' && s.p[i] != '\t'))
+        return E_SYNTAX;
+    *ret = n;
+    return OK;
+}
+
+/* Walks over the chunks; copies them to `to` unless it is NULL. The size of the body in *ret_n. */
+static err chunks(str rest, char *to, size_t *ret_n)
+{
+    size_t n, sum = 0;
+    str s;
+    for (;;) {
+        if (!line(&rest, &s))
+            return rest.n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
+        err e = chunk_size(s, &n);
+        if (e)
+            return e;
+        if (n == 0)
+            break;
+        if (rest.n < n)
+            return E_AGAIN;
+        if (to)
+            memcpy(to + sum, rest.p, n);
+        sum += n;
+        rest = str_skip(rest, n);
+        if (!line(&rest, &s))
+            return rest.n > 1 ? E_SYNTAX : E_AGAIN;
+        if (s.n)
+            return E_SYNTAX;
+    }
+    do { /* trailers */
+        if (!line(&rest, &s))
+            return rest.n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
+    } while (s.n);
+    *ret_n = sum;
+    return OK;
+}
+
+static err chunked(str rest, struct arena *a, struct http1_answer *r)
+{
+    size_t n = 0;
+    err e = chunks(rest, NULL, &n);
+    char *p = e ? NULL : arena_alloc(a, n + 1);
+    if (e)
+        return e;
+    if (!p)
+        return a->e;
+    r->body = str_mem(p, n);
+    return chunks(rest, p, &n);
+}
+
+static err body(str rest, bool ended, struct arena *a, struct http1_answer *r)
+{
+    str coding = http1_field(r, S("Transfer-Encoding")), length = http1_field(r, S("Content-Length"));
+    uint64_t n = 0;
+    if (coding.p)
+        return str_ieq(coding, S("chunked")) ? chunked(rest, a, r) : E_SYNTAX;
+    if (length.p && !text_u64(length, &n))
+        return E_SYNTAX;
+    if (length.p ? rest.n < n : !ended)
+        return E_AGAIN;
+    r->body = length.p ? str_sub(rest, 0, n) : rest;
+    return OK;
+}
+
+err http1_answer(str octets, bool ended, bool head_only, struct arena *a, struct http1_answer *ret)
+{
+    struct http1_answer r = {.v = arena_array(a, HTTP1_FIELDS_MAX, sizeof *r.v)};
+    err e = r.v ? OK : a->e;
+    for (int i = 0; !e && (i == 0 || (r.status < 200 && r.status != 101)); i++)
+        e = i == HTTP1_INTERIM_MAX ? E_LIMIT : head(&octets, &r);
+    r.body = S("");
+    if (!e && !head_only && r.status >= 200 && r.status != 204 && r.status != 304)
+        e = body(octets, ended, a, &r);
+    if (e == E_AGAIN && ended)
+        return E_RESET;
+    if (!e)
+        *ret = r;
+    return e;
+}

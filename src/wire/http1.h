@@ -1,0 +1,29 @@
+/* Answers of HTTP/1.1 servers (RFC 9112). Pure: all octets so far go in, a whole answer comes out. */
+#ifndef WIRE_HTTP1_H
+#define WIRE_HTTP1_H
+#include "base/arena.h"
+
+enum { HTTP1_FIELDS_MAX = 100, HTTP1_HEAD_MAX = 16 * 1024, HTTP1_INTERIM_MAX = 8 };
+
+struct http1_field {
+    str name, value; /* value without the blanks around it */
+};
+struct http1_answer {
+    int status;
+    struct http1_field *v;
+    size_t n;
+    str body;
+};
+
+/* `octets`: everything that came; `ended`: no more will. Interim answers (1xx) are passed over. Views point into
+ * `octets`, a chunked body and the fields into `a`. `head_only`: it answers HEAD, there is no body. OK; E_AGAIN: more
+ * is needed; E_SYNTAX; E_LIMIT: a head above the limits; E_RESET: it ended too early; E_NOMEM. */
+err http1_answer(str octets, bool ended, bool head_only, struct arena *a, struct http1_answer *ret);
+/* The first field of a name (without regard to case); p NULL: none. */
+str http1_field(const struct http1_answer *r, str name);
+/* A token (RFC 9110 5.6.2): a method, a field's name. */
+bool http1_token(str s);
+/* Visible octets and blanks, as they may stand in a field's value that we send. */
+bool http1_value(str s);
+
+#endif
