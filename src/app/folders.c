@@ -57,12 +57,12 @@ void folders_sign(const struct folders *f, bool ready)
         (void)!pwrite(f->lock, text, (size_t)n, 0); /* only `postrider upgrade` reads it */
 }
 
-/* The directory's files, made here because each child may open its own but make none; a command may have made them as
+/* Files of databases, made here because each child may open its own but make none; a command may have made them as
  * root, before the first start. */
 static void give_files(int at, uid_t uid, gid_t gid)
 {
-    static const char *const names[] = {"directory.db",       "directory.db-journal", "secrets.db",
-                                        "secrets.db-journal", "reports.db",           "reports.db-journal"};
+    static const char *const names[] = {"directory.db", "directory.db-journal", "secrets.db", "secrets.db-journal",
+                                        "reports.db",   "reports.db-journal",   "sts.db",     "sts.db-journal"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int fd = openat(at, names[i], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 || (geteuid() == 0 && fchown(fd, uid, gid)))

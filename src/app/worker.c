@@ -7,6 +7,7 @@
 #include "app/wiring.h"
 #include "directory/directory.h"
 #include "reports/reports.h"
+#include "send/send.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -230,11 +231,22 @@ static void open_reports(const struct child_start *w)
         checks_observe(reports_seen);
 }
 
+/* Without them mail goes out all the same; they are fetched again. */
+static void open_policies(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    if (sts_open(w->folders.data, &why))
+        rt_log(EV_sts_failed, log_c("sts.db"), log_str(buf_str(&why)));
+}
+
 static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
     open_history(w);
     err e = open_directory(w);
+    open_policies(w);
     if (!e)
         e = queue_new(&world.queue, world_queue_ops());
     if (e)
@@ -258,7 +270,9 @@ static err shut_in(const struct folders *f)
                                            {f->data, "directory.db"},
                                            {f->data, "directory.db-journal"},
                                            {f->data, "reports.db"},
-                                           {f->data, "reports.db-journal"}};
+                                           {f->data, "reports.db-journal"},
+                                           {f->data, "sts.db"},
+                                           {f->data, "sts.db-journal"}};
     return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
 }
 
@@ -314,6 +328,7 @@ int worker_run(const struct child_start *w)
     spool_close(&world.spool);
     history_close(&world.history);
     directory_close();
+    sts_close();
     rt_log(EV_stop, log_c("drained"));
     rt_log_flush();
     return e ? 1 : 0;

@@ -161,6 +161,7 @@ static str file_text(struct load *l, str path)
 
 static void texts_of_files(struct load *l)
 {
+    l->c->ca_pem = arena_str(&l->c->arena, file_text(l, l->c->send_ca_file));
     l->c->anchor = arena_str(&l->c->arena, file_text(l, l->c->dns_trust_anchor));
     for (size_t i = 0; i < l->c->nsources; i++) {
         str rest = file_text(l, l->c->sources[i].password_file), line = {"", 0};

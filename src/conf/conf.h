@@ -146,6 +146,7 @@ struct conf {
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */
     str resolv_conf, hosts;   /* texts of the system's files; set by the owner */
+    str ca_pem;               /* contents of send_ca_file; empty: the system's roots */
     str anchor;               /* contents of dns_trust_anchor; without: of the system's, set by the owner */
     bool private_targets_now; /* private_targets with `auto` resolved; likewise: */
     bool dns_validate_now;

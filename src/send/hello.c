@@ -68,6 +68,14 @@ static str tls_name(const struct peer *p)
     return str_istarts(s, S("IPv6:")) ? str_skip(s, 5) : s;
 }
 
+/* NULL: the system's. */
+static const char *roots(const struct peer *p)
+{
+    if (p->route.via && p->route.via->ca_pem.n)
+        return p->route.via->ca_pem.p;
+    return p->conf->ca_pem.n ? p->conf->ca_pem.p : NULL;
+}
+
 /* Any failure is E_TLS or E_TLS_NAME, so that the caller may try in clear. */
 static err handshake(struct peer *p)
 {
@@ -83,7 +91,7 @@ static err handshake(struct peer *p)
         .tlsa = dane ? p->dane->v : NULL,
         .ntlsa = dane ? p->dane->n : 0,
         .also = dane ? p->route.domain : S(""),
-        .ca_pem = verify && p->route.via && p->route.via->ca_pem.n ? p->route.via->ca_pem.p : NULL,
+        .ca_pem = verify ? roots(p) : NULL,
     };
     p->conn.deadline = rt_after(p->conf->send_command_time);
     err e = tls_connect(&p->conn, &cfg, &why);
@@ -94,7 +102,7 @@ static err handshake(struct peer *p)
     return OK;
 }
 
-static const char *by_dane(const struct peer *p) { return p->dane ? " by TLSA records" : ""; }
+static const char *by_dane(const struct peer *p) { return p->dane ? " by TLSA records" : p->sts ? " by MTA-STS" : ""; }
 
 /* RFC 3207: after the handshake everything learnt before it is forgotten. */
 static err start_tls(struct peer *p)

@@ -283,6 +283,31 @@ static err add_all(struct search *s)
     return s->h->n ? OK : first;
 }
 
+/* RFC 8461 4.1, 5: servers that an enforced policy does not name are none. Those with TLSA records answer to DANE. */
+static err follow_policy(struct search *s) YIELDS;
+static err follow_policy(struct search *s)
+{
+    struct hops *h = s->h;
+    struct sts_policy *p;
+    enum tls_level l = s->r->tls;
+    if (s->r->way != WAY_MX || l == LEVEL_NONE || l == LEVEL_VERIFY || !s->c->send_mta_sts ||
+        str_starts(s->r->domain, S("[")))
+        return OK;
+    err e = sts_find(s->c, &h->arena, s->r->domain, &p);
+    if (e || !p || p->mode != STS_ENFORCE)
+        return e;
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        bool named = sts_match(p, h->v[i].host);
+        if (h->v[i].found && !h->v[i].dane && !named)
+            continue;
+        h->v[i].sts = h->v[i].found && !h->v[i].dane;
+        h->v[n++] = h->v[i];
+    }
+    h->n = n;
+    return n ? OK : E_MTA_STS;
+}
+
 /* What a failure means, as a reply of our own. Only DNS says for good that mail can never go there; what an
  * administrator wrote is a mistake to be mended. */
 static void explain(const struct search *s, err e)
@@ -325,6 +350,8 @@ err hops_find(const struct conf *c, const struct route *r, struct hops *h)
     err e = add_all(&s);
     if (e == OK && h->n == 0)
         e = E_UNREACHABLE;
+    if (e == OK)
+        e = follow_policy(&s);
     if (e)
         explain(&s, e);
     return e;

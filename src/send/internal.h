@@ -6,6 +6,7 @@
 #include "wire/data.h"
 #include "wire/mime.h"
 #include "wire/reply.h"
+#include "wire/sts.h"
 #include "wire/url.h"
 
 extern struct send send_world;
@@ -57,6 +58,9 @@ struct dane {
 err dane_find(const struct conf *c, struct arena *a, str host, const struct dns_answer *addresses, uint16_t port,
               struct dane **ret) YIELDS;
 
+/* sts.c. OK and NULL: the domain has no MTA-STS policy, or one of mode none. E_CANCELLED, E_NOMEM. */
+err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret) YIELDS;
+
 #define HOPS_MAX 16
 struct hop {
     struct sockaddr_storage to; /* AF_UNIX for lmtp:///path */
@@ -65,6 +69,7 @@ struct hop {
     bool tls, lmtp;             /* implicit TLS; LMTP is spoken */
     bool found;                 /* by DNS; else the configuration named it */
     const struct dane *dane;    /* NULL: none */
+    bool sts;                   /* an MTA-STS policy that is enforced wants its certificate valid */
 };
 struct hops {
     struct hop v[HOPS_MAX];
@@ -85,7 +90,8 @@ struct peer {
     struct conn conn;
     struct conf *conf;
     struct route route;
-    enum tls_level level;    /* of this server: the route's, or more by DANE */
+    enum tls_level level;    /* of this server: the route's, or more by DANE or MTA-STS */
+    bool sts;                /* by MTA-STS */
     const struct dane *dane; /* of the hop while the connection is made */
     struct ehlo ehlo;
     struct reply_parser in; /* in.r is the last reply */

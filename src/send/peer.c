@@ -112,14 +112,16 @@ static err fail_loop(struct peer *p)
     return E_LOOP;
 }
 
-/* DANE asks for more than a route that wishes or requires TLS; `none` and a CA of one's own are the administrator's
- * word. */
+/* DANE and MTA-STS ask for more than a route that wishes or requires TLS; `none` and a CA of one's own are the
+ * administrator's word. */
 static enum tls_level level_of(const struct peer *p, const struct hop *h)
 {
     enum tls_level l = p->route.tls;
-    if (!h->dane || l == LEVEL_NONE || l == LEVEL_VERIFY)
+    if (l == LEVEL_NONE || l == LEVEL_VERIFY)
         return l;
-    return h->dane->n ? LEVEL_DANE : LEVEL_REQUIRE;
+    if (h->dane) /* RFC 8461 2: DANE goes first */
+        return h->dane->n ? LEVEL_DANE : LEVEL_REQUIRE;
+    return h->sts ? LEVEL_VERIFY : l;
 }
 
 /* `clear`: TLS that was only wished for has failed (RFC 7435). */
@@ -135,6 +137,7 @@ static err try_hop(struct peer *p, const struct hop *h, bool clear)
     p->lmtp = h->lmtp;
     p->found = h->found;
     p->dane = h->dane;
+    p->sts = h->sts && !h->dane;
     p->level = clear ? LEVEL_NONE : level_of(p, h);
     err e = net_connect(&p->conn, &t, rt_after(p->conf->send_connect_time));
     if (e)
@@ -169,6 +172,8 @@ str peer_tls_text(const struct peer *p, char mem[64])
 {
     static const char *const how[] = {[LEVEL_VERIFY] = " verified", [LEVEL_DANE] = " DANE"};
     const char *word = p->level < sizeof how / sizeof *how && how[p->level] ? how[p->level] : "";
+    if (p->level == LEVEL_VERIFY && p->sts)
+        word = " MTA-STS";
     int n = p->secure ? snprintf(mem, 64, "%s%s", p->tls.version, word) : 0;
     return str_mem(mem, n > 0 && n < 64 ? (size_t)n : 0);
 }

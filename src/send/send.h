@@ -15,6 +15,10 @@ struct send {
 };
 void send_setup(const struct send *s); /* once, before the queue starts */
 
+/* Opens sts.db in the data folder: MTA-STS policies kept over restarts. Before privileges are dropped for good. */
+err sts_open(int dirfd, struct buf *why) BLOCKS;
+void sts_close(void) BLOCKS;
+
 /* The name of a route section, for priv's passwords: its title alone does not tell those with a `from` apart. */
 void send_route_name(struct buf *out, const struct conf_route *v);
 

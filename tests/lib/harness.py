@@ -204,6 +204,28 @@ def certificate(folder, names=("localhost", "mx.example.test"), stem="cert"):
     return cert, key
 
 
+class Authority:
+    """A certificate authority of a test."""
+
+    EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+    def __init__(self, folder, name="ca"):
+        self.folder, self.certificate, self.key = folder, folder.file(name + ".pem"), folder.file(name + ".key")
+        run(need("openssl"), "req", "-x509", *self.EC, "-days", "30", "-subj", "/CN=A test CA", "-keyout", self.key, "-out", self.certificate)
+
+    def issue(self, *names):
+        """(chain, key) of a certificate for these names, the authority's own behind it."""
+        stem = names[0].replace("*", "any")
+        key, request, leaf = (self.folder.file(stem + x) for x in (".key", ".csr", ".leaf"))
+        run("openssl", "req", *self.EC, "-subj", "/CN=" + names[0], "-keyout", key, "-out", request)
+        more = self.folder.file(stem + ".ext", "subjectAltName=%s\n" % ",".join("DNS:" + n for n in names))
+        run("openssl", "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-days", "30", "-out", leaf, "-extfile", more)
+        with open(leaf) as a, open(self.certificate) as b:
+            chain = self.folder.file(stem + ".pem", a.read() + b.read())
+        os.chmod(key, 0o644)
+        return chain, key
+
+
 class Tally:
     """Counts cases; prints a line per failure and 'N passed, N failed' at the end."""
 

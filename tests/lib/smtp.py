@@ -129,14 +129,14 @@ class FakeServer:
 
     USUAL = ("PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES")
 
-    def __init__(self, offers=USUAL, script=None, port=0, lmtp=False, certificate=None, implicit_tls=False):
+    def __init__(self, offers=USUAL, script=None, port=0, lmtp=False, certificate=None, implicit_tls=False, address="127.0.0.1"):
         self.offers, self.script, self.lmtp = list(offers), dict(script or {}), lmtp
         self.transactions, self.sessions, self.commands = [], [], []
         self.certificate, self.implicit_tls = certificate, implicit_tls
         self.lock = threading.Lock()
-        self.sock = socket.socket()
+        self.sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind(("127.0.0.1", port))
+        self.sock.bind((address, port))
         self.sock.listen(256)
         self.port = self.sock.getsockname()[1]
         self.stopping = False

@@ -1,28 +1,14 @@
 """DANE (RFC 7672): names in a zone that nsd serves signed, unbound between, servers with the right key, a wrong one, none."""
 import hashlib
-import os
-import socket
 import ssl
 
 from common import main
 import confs
-from harness import Folder, certificate, check, equal, free_port, need, run, wait_until
+from harness import Authority, Folder, certificate, check, equal, free_port, run, wait_until
 from mailtext import message, stuffed
 from postrider import Postrider
 from signed_dns import SignedDns
 from smtp import Client, FakeServer
-
-
-class At(FakeServer):
-    """A scripted server at one loopback address."""
-
-    def __init__(self, address, port, **more):
-        super().__init__(**more)
-        self.sock.close()
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind((address, port))
-        self.sock.listen(64)
 
 
 def public_key(cert):
@@ -35,18 +21,6 @@ def whole(cert):
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")).hexdigest()
 
 
-def issued(folder, name):
-    """A CA, and a chain of a certificate for `name` with the CA behind it: (CA, chain, key)."""
-    ca, ca_key, key, request, leaf, more = (folder.file("ta." + x) for x in ("ca", "cakey", "key", "csr", "leaf", "ext"))
-    ec = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    run(need("openssl"), "req", "-x509", *ec, "-days", "30", "-subj", "/CN=A test CA", "-keyout", ca_key, "-out", ca)
-    run("openssl", "req", *ec, "-subj", "/CN=" + name, "-keyout", key, "-out", request)
-    folder.file("ta.ext", "subjectAltName=DNS:%s\n" % name)
-    run("openssl", "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-days", "30", "-out", leaf, "-extfile", more)
-    chain = folder.file("ta.chain", open(leaf).read() + open(ca).read())
-    return ca, chain, key
-
-
 WRONG = "00" * 32
 DOMAINS = ("good", "wrong", "ta", "tawrong", "unusable", "plain", "bogus", "open", "fail", "alias", "nomx")
 
@@ -55,16 +29,17 @@ class World:
     def __init__(self):
         self.folder = Folder()
         pair = certificate(self.folder, names=("other.example",))
-        ca, chain, key = issued(self.folder, "mx.ta.test")
+        ta = Authority(self.folder)
+        chain, key = ta.issue("mx.ta.test")
         right = "3 1 1 " + public_key(pair[0])
-        tlsa = {"good": right, "wrong": "3 1 1 " + WRONG, "ta": "2 0 1 " + whole(ca), "tawrong": "2 0 1 " + whole(ca), "unusable": "1 1 1 " + WRONG,
+        tlsa = {"good": right, "wrong": "3 1 1 " + WRONG, "ta": "2 0 1 " + whole(ta.certificate), "tawrong": "2 0 1 " + whole(ta.certificate), "unusable": "1 1 1 " + WRONG,
                 "plain": right, "bogus": "3 1 1 " + "ab" * 32, "nomx": right}
         self.port, self.mx = free_port(), free_port()
         lines, self.servers = [], {}
         self.address = {name: "127.0.26.%d" % (i + 1) for i, name in enumerate(DOMAINS)}
         for name, address in self.address.items():
             given = None if name == "plain" else (chain, key) if name in ("ta", "tawrong") else pair
-            self.servers[name] = At(address, self.mx, certificate=given, offers=FakeServer.USUAL + (("STARTTLS",) if given else ()))
+            self.servers[name] = FakeServer(address=address, port=self.mx, certificate=given, offers=FakeServer.USUAL + (("STARTTLS",) if given else ()))
             host = name + ".test." if name == "nomx" else "mx.%s.test." % name
             if name == "open":
                 continue

@@ -1,7 +1,5 @@
 """Delivery by MX through a DNS server of the tests. The servers found listen on port 25 of loopback
 addresses of their own (127.0.N.N), so this needs root."""
-import socket
-
 from common import main
 import confs
 from dnsd import DnsServer
@@ -11,17 +9,9 @@ from postrider import Postrider
 from smtp import Client, FakeServer
 
 
-class At25(FakeServer):
+def At25(address, **more):
     """A scripted server on port 25 of one loopback address."""
-
-    def __init__(self, address, **more):
-        super().__init__(**more)
-        self.sock.close()
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.sock = socket.socket(family)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind((address, 25))
-        self.sock.listen(64)
+    return FakeServer(address=address, port=25, **more)
 
 
 class World:
