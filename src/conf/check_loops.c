@@ -10,7 +10,8 @@ struct step {
     const struct conf_domain *domain; /* whose catch-all takes it */
     uint32_t node;                    /* of either; NONE: it ends here */
 };
-enum { NONE = UINT32_MAX, NEW = 0, OPEN = 1, DONE = 2 };
+#define NONE UINT32_MAX
+enum { NEW, OPEN, DONE };
 
 static struct step step_of(const struct conf *c, str address)
 {

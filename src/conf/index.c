@@ -22,7 +22,7 @@ struct conf_index {
     bool given[KEY_COUNT]; /* global keys that stand in the file */
 };
 
-enum { POSTMASTER = UINT32_MAX }; /* `at` of the mailbox that every maildir domain has */
+#define POSTMASTER UINT32_MAX /* `at` of the mailbox that every maildir domain has */
 
 static uint64_t fold(uint64_t h, str s)
 {

@@ -191,6 +191,7 @@ static void write_sched(struct queue *q)
     list_push_back(&q->scheds, &s->link);
     s->g.done.run = sched_written;
     spool_send(q->spool, &s->g); /* one that could not be filled is refused */
+    queue_drained(q);
 }
 
 /* Where the recipient stands now, for the next start. `must`: an operator asked for it, so it is repeated

@@ -24,7 +24,7 @@ static void uris(void **state)
 {
     (void)state;
     str list = S(" mailto:a@b.test , , nonsense, mailto:c%2Bd@e.test!10m,https://x.test/y,mailto:%00@x.test,mailto:%4"),
-        uri, address;
+        uri, address = {0};
     char mem[20];
     assert_true(dmarc_uri_next(&list, &uri) && dmarc_mailto(uri, mem, sizeof mem, &address));
     assert_str(address, "a@b.test");

@@ -329,10 +329,8 @@ static void settle(struct inode *f, bool all)
     for (size_t k = 0; k < f->ndirty; k++) {
         struct page *g = &f->page[f->dirty[k]];
         if (!all) {
-            bool none = true;
             for (int s = 0; s < PAGE; s += SECTOR) {
                 size_t keep = sim_chance(60) ? SECTOR : sim_chance(10) ? sim_below(SECTOR) : 0;
-                none &= keep == 0;
                 if (g->safe)
                     memcpy(g->now + s + keep, g->safe + s + keep, SECTOR - keep);
                 else

@@ -181,7 +181,7 @@ static bool take_seq(struct conn *c)
 {
     if (c->have_seq)
         return true;
-    uint64_t n = atomic_load(&next_seq);
+    unsigned long long n = atomic_load(&next_seq);
     do {
         if (n >= opt.messages || atomic_load(&stop))
             return false;
