@@ -227,6 +227,8 @@ static inline void cnt_add(atomic_uint_fast64_t *c, int64_t by)
 tick tick_now(const struct queue *q);
 tick tick_after(const struct queue *q, int64_t ms); /* rounded up */
 tick tick_at_wall(const struct queue *q, int64_t wall_ms);
+/* No attempt is planned for later than this, unless the wall clock was ahead when that was written down. */
+tick tick_latest(const struct queue *q);
 int64_t tick_wall_ms(const struct queue *q, tick t);
 tick retry_tick(struct queue *q, const struct msg *m, unsigned attempts, rt_time not_before);
 int64_t with_jitter(int64_t ms);                       /* 0 to 10 % more */

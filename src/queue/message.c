@@ -299,6 +299,7 @@ err msg_admit(struct queue *q, struct msg *m)
     metric_add(M_queue_messages, 1);
     count_oldest(q);
     set_times(q, m);
+    tick latest = tick_latest(q);
     for (uint32_t i = 0; i < m->nto; i++) {
         struct rcpt *r = &m->to[i];
         enum rstate to = r->state;
@@ -306,7 +307,7 @@ err msg_admit(struct queue *q, struct msg *m)
         if (to == R_READY || (to == R_WAITING && r->next <= tick_now(q)))
             rcpt_ready(q, r, false);
         else if (to == R_WAITING)
-            rcpt_wait(q, r, r->next);
+            rcpt_wait(q, r, r->next < latest ? r->next : latest);
         else
             rcpt_state(q, r, to);
     }

@@ -372,6 +372,30 @@ static void test_recovery(void **state)
     assert_int_equal(stats().recipients, 1);
 }
 
+/* The wall clock was ahead by a month when the next attempt was written down. */
+static void test_clock_back(void **state)
+{
+    (void)state;
+    int64_t now = rt_wall_ms();
+    struct recipient to = {.address = S("a@x.test")};
+    struct rcpt_status st = {.attempts = 1, .next_ms = now + 30 * 86400000ll};
+    struct envelope e = {.id = 7,
+                         .arrived_ms = now + 30 * 86400000ll,
+                         .expires_ms = now + 35 * 86400000ll,
+                         .sender = S("s@h.test"),
+                         .to = &to,
+                         .nto = 1};
+    queue_recovered(w.q, &e, &st);
+    world_start();
+    assert_int_equal(walk(&all, 10), 1);
+    assert_string_equal(seen[0].state, "waiting");
+    int64_t most = 0;
+    for (size_t i = 0; i < w.conf.queue_delays.n; i++)
+        most = w.conf.queue_delays.v[i] > most ? w.conf.queue_delays.v[i] : most;
+    world_advance(2 * most / RT_MS + 2 * TICK_MS);
+    assert_int_equal(drain(FATE_DELIVERED), 1);
+}
+
 static const char *moved_to = "mx x.test";
 static void moving_site(void *arg, str sender, str address, struct buf *key, struct site_limits *l)
 {
@@ -452,6 +476,7 @@ int main(void)
         T(test_reload),
         T(test_sites),
         cmocka_unit_test_setup_teardown(test_recovery, setup_unstarted, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_back, setup_unstarted, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

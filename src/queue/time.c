@@ -43,6 +43,15 @@ tick retry_tick(struct queue *q, const struct msg *m, unsigned attempts, rt_time
     return t < m->expires ? t : m->expires;
 }
 
+tick tick_latest(const struct queue *q)
+{
+    int64_t most = 0;
+    for (size_t i = 0; i < q->conf.ndelays; i++)
+        if (q->conf.delays[i] > most)
+            most = q->conf.delays[i];
+    return tick_after(q, 2 * most);
+}
+
 void msg_due(struct queue *q, struct msg *m, tick at)
 {
     if (at < wait_when(&q->due, m))
