@@ -29,11 +29,25 @@ struct map {
 /* Allocations outside of actors (before a world begins) are nobody's. */
 static struct node *owner(void) { return sim.running ? sim.running->node : sim.loaded; }
 
+/* Memory is short now and then, but not for what the story itself does inside a node. */
+static bool starves(void)
+{
+    struct node *n = sim.running ? sim.running->node : NULL;
+    if (!n || !n->hunger || !n->up || sim.visiting || sim.now < n->boot[n->nboots - 1].from + RT_S)
+        return false;
+    if (sim_below(n->hunger))
+        return false;
+    trace("%s: no memory", n->name);
+    return true;
+}
+
 static void *place(char *raw, size_t align, size_t n)
 {
     struct node *own = owner();
-    if (!raw)
+    if (!raw || starves()) {
+        __real_free(raw);
         return NULL;
+    }
     uintptr_t at = (uintptr_t)raw + HEAD;
     if (align > 16)
         at = (at + align - 1) / align * align;
@@ -124,7 +138,7 @@ char *__wrap_strdup(const char *s)
 
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 {
-    char *p = __real_mmap(at, n, prot, flags, fd, off);
+    char *p = starves() ? MAP_FAILED : __real_mmap(at, n, prot, flags, fd, off);
     struct node *own = owner();
     if (p == MAP_FAILED || !own)
         return p;

@@ -120,7 +120,9 @@ bool node_visit(struct node *n, void (*fn)(struct node *n, void *arg), void *arg
         sim.running = loop;
         loop->loop->now = sim.now;
         loop->loop->wall = -1;
+        sim.visiting = true;
         fn(n, arg);
+        sim.visiting = false;
         task_wake_all(loop->loop);
         rt_log_flush();
         image_swap(loop, NULL);

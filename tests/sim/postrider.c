@@ -318,5 +318,8 @@ struct node *postrider_new(int number)
     s->messages = (unsigned)sim_between(1, 10);
     s->per_address = (unsigned)sim_between(3, 8);
     s->lifetime = sim_between(40, 200) * RT_S;
+    n->hunger = sim_chance(10) ? (unsigned)sim_between(20, 1500) : 0;
+    if (n->hunger)
+        trace("%s: short of memory: 1 in %u", n->name, n->hunger);
     return n;
 }

@@ -25,8 +25,8 @@ struct disk;
 struct sim {
     uint64_t seed;
     rt_time now;
-    bool tracing, over;
-    const char *broken; /* the deliberate fault; NULL */
+    bool tracing, over, visiting; /* visiting: the story calls a node's functions */
+    const char *broken;           /* the deliberate fault; NULL */
     struct actor *running;
     struct node *loaded; /* whose variables are in place */
     struct node *node[8];
@@ -197,7 +197,8 @@ struct node {
     int nboots;
     long crash_at_step; /* of its disk; 0: none */
     long steps;
-    struct { /* jobs of its pool */
+    unsigned hunger; /* one allocation in so many fails while it is up; 0: none */
+    struct {         /* jobs of its pool */
         struct pool_job *job[POOL_JOBS];
         unsigned from, n;
         struct actor *worker[16];

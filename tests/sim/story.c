@@ -198,6 +198,9 @@ static void heal(void)
         remotes[i].bad = 0;
     for (int i = 1; i < sim.nnodes; i++) {
         sim.node[i]->crash_at_step = 0;
+        if (sim.node[i]->hunger) /* what found no memory for its place in the queue is taken up by the next start */
+            node_visit(sim.node[i], postrider_stop, NULL);
+        sim.node[i]->hunger = 0;
         disk_well(sim.node[i], 0);
     }
 }
