@@ -22,6 +22,7 @@ struct collect {
     struct priv_secrets s;
     struct priv_login *logins;
     struct priv_pair *pairs;
+    struct priv_signer *signers;
 };
 
 static str route_name(struct arena *a, const struct conf_route *v)
@@ -66,6 +67,9 @@ static void fill(struct collect *x)
         add_pair(x, c->tls_certificate, c->tls_key);
     else
         add_pair(x, cert, key);
+    for (size_t i = 0; i < c->ndkims; i++)
+        x->signers[x->s.nsigners++] = (struct priv_signer){c->dkims[i].title, conf_bundle_text(x->b, c->dkims[i].key),
+                                                           c->dkims[i].algorithm == CONF_DKIM_RSA};
     x->s.srs = str_trim(conf_bundle_text(x->b, c->srs_secret_file.n ? c->srs_secret_file : srs));
 }
 
@@ -75,9 +79,10 @@ static err use_secrets(const struct conf *c, const struct conf_bundle *b, bool l
     struct collect x = {.c = c, .b = b};
     AUTO_BUF why;
     buf_init(&why, 2048);
-    arena_init(&x.mem, 16384, (c->nroutes + c->nlisteners) * 2048 + 65536);
+    arena_init(&x.mem, 16384, (c->nroutes + c->nlisteners + c->ndkims) * 2048 + 65536);
     x.s.logins = x.logins = arena_array(&x.mem, c->nroutes + 1, sizeof *x.logins);
     x.s.pairs = x.pairs = arena_array(&x.mem, c->nlisteners + 2, sizeof *x.pairs);
+    x.s.signers = x.signers = arena_array(&x.mem, c->ndkims, sizeof *x.signers);
     x.s.lenient = lenient;
     x.s.why = &why;
     err e = x.mem.e;

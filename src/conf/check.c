@@ -224,4 +224,5 @@ void check(struct load *l)
     check_proxies(l);
     check_routes(l);
     texts_of_files(l);
+    check_dkims(l);
 }

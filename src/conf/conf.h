@@ -53,6 +53,9 @@ enum conf_quarantine { CONF_QUARANTINE_HEADER, CONF_QUARANTINE_FOLDER };
 enum conf_log_level { CONF_LOG_INFO, CONF_LOG_DEBUG, CONF_LOG_NOTICE, CONF_LOG_WARNING, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
+enum conf_dkim_algorithm { CONF_DKIM_RSA, CONF_DKIM_ED25519 };
+enum conf_dkim_canon { CONF_DKIM_RR, CONF_DKIM_RS, CONF_DKIM_SR, CONF_DKIM_SS };
+
 #define CONF_STR str
 #define CONF_BOOL bool
 #define CONF_NUM int64_t
@@ -132,6 +135,15 @@ struct conf_upstream {
     const struct conf_listener *inline_of; /* NULL: a section */
 };
 
+struct conf_dkim { /* a key that signs */
+    str title;
+    int line;
+#define KEY_dkim CONF_FIELD
+#include "conf/keys.def"
+    str selector, domain; /* of the title; A-labels in lower case */
+    str names;            /* of `headers`, for h=: "From:To"; empty: what is usual */
+};
+
 struct conf {
 #define KEY_global CONF_FIELD
 #include "conf/keys.def"
@@ -142,6 +154,8 @@ struct conf {
     struct conf_upstream *upstreams;
     struct conf_source *sources; /* in the order of the file */
     size_t nsources;
+    struct conf_dkim *dkims;
+    size_t ndkims;
     size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */

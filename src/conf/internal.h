@@ -6,7 +6,17 @@
 
 /* ---- the table (table.c) ---- */
 
-enum section { SEC_global, SEC_listener, SEC_domain, SEC_alias, SEC_route, SEC_upstream, SEC_source, SEC_COUNT };
+enum section {
+    SEC_global,
+    SEC_listener,
+    SEC_domain,
+    SEC_alias,
+    SEC_route,
+    SEC_upstream,
+    SEC_source,
+    SEC_dkim,
+    SEC_COUNT
+};
 enum type {
     TYPE_STR,
     TYPE_BOOL,
@@ -51,6 +61,7 @@ enum key_count {
 #define KEY_route(name, ...) KEY_AT_route_##name,
 #define KEY_upstream(name, ...) KEY_AT_upstream_##name,
 #define KEY_source(name, ...) KEY_AT_source_##name,
+#define KEY_dkim(name, ...) KEY_AT_dkim_##name,
 #include "conf/keys.def"
     KEY_COUNT
 };
@@ -158,6 +169,7 @@ void check_listeners(struct load *l);
 void check_domains(struct load *l);
 void check_aliases(struct load *l);
 void check_routes(struct load *l);
+void check_dkims(struct load *l);      /* keys that sign: their titles, what they sign */
 void check_proxies(struct load *l);    /* upstreams, listeners that use them, routes of stored mail */
 bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */
 void check_loops(struct load *l);      /* by the index */

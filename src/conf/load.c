@@ -228,16 +228,32 @@ static void upstream(struct load *l, const struct block *b, struct place *at, st
              shown(&l->e, b->title));
 }
 
+static void dkim(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    static const str middle = S_INIT("._domainkey.");
+    struct conf_dkim *x = &l->c->dkims[l->c->ndkims++];
+    str selector, domain;
+    size_t i = str_search(b->title, middle);
+    x->line = b->line;
+    at->base = x;
+    if (i == STR_NONE || !domain_of(l, str_sub(b->title, 0, i), &selector) ||
+        !domain_of(l, str_skip(b->title, i + middle.n), &domain))
+        fail(&l->e, b->line, "dkim: expected SELECTOR._domainkey.DOMAIN as title, found %s", shown(&l->e, b->title));
+    else
+        *ret_title = arena_printf(&l->c->arena, STR_FMT "._domainkey." STR_FMT, STR_ARG(selector), STR_ARG(domain));
+}
+
 /* The title is the first member of each section's struct. */
 _Static_assert(offsetof(struct conf_listener, title) == 0 && offsetof(struct conf_domain, title) == 0 &&
                    offsetof(struct conf_alias, title) == 0 && offsetof(struct conf_route, title) == 0 &&
-                   offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0,
+                   offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0 &&
+                   offsetof(struct conf_dkim, title) == 0,
                "titles come first");
 
 static void titled(struct load *l, const struct block *b, enum section s)
 {
     static void (*const make[])(struct load *, const struct block *, struct place *,
-                                str *) = {NULL, listener, domain, alias, route, upstream, source};
+                                str *) = {NULL, listener, domain, alias, route, upstream, source, dkim};
     struct buf where;
     char mem[WHERE_MAX] = "";
     str title = b->title;
@@ -298,6 +314,7 @@ static bool make_room(struct load *l, const struct block *tree)
     /* one more for each listener that names servers itself */
     c->sources = arena_array(&c->arena, n[SEC_source], sizeof *c->sources);
     c->upstreams = arena_array(&c->arena, n[SEC_upstream] + n[SEC_listener], sizeof *c->upstreams);
+    c->dkims = arena_array(&c->arena, n[SEC_dkim], sizeof *c->dkims);
     return !c->arena.e;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "intake/internal.h"
 #include "intake/checks.h"
+#include "intake/sign.h"
 
 enum { FEED = 64 * 1024 }; /* most octets taken in one step */
 
@@ -21,6 +22,8 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
     e = e ? e : queue_room(intake_rooms.queue, t->env.nto);
     if (!e && !(t->body = body_new_for(t->announced)))
         e = E_NOMEM;
+    if (!e && t->source->may_relay)
+        e = sign_begin(t->conf, &t->sign_hash);
     if (e) {
         reply_trouble(r, e);
         return false;
@@ -29,6 +32,15 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
     data_in_init(&t->scan, mode, t->env.body == BODY_BINARYMIME ? 0 : (uint32_t)t->conf->limits_line_length);
     t->begun = true;
     return true;
+}
+
+/* What of the last octets is body, for our signatures. */
+static void sign_feed(struct tx *t, str got)
+{
+    uint64_t before = t->scan.size - got.n;
+    if (!t->sign_hash || !t->scan.head_done)
+        return;
+    check_body_feed(t->sign_hash, before < t->scan.body_at ? str_skip(got, (size_t)(t->scan.body_at - before)) : got);
 }
 
 static void give_up(struct tx *t, enum tx_trouble why, err e)
@@ -135,6 +147,7 @@ size_t tx_took(struct tx *t, size_t n)
     size_t room, got;
     char *at = body_room(t->body, &room);
     size_t used = data_in_feed(&t->scan, at, n, at, &got);
+    sign_feed(t, str_mem(at, got));
     body_grew(t->body, got);
     if (t->checks)
         checks_feed(t->checks, str_mem(at, got), &t->scan);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "intake/checks.h"
 #include "intake/judge.h"
+#include "intake/sign.h"
 #include "intake/submit.h"
 #include "wire/head.h"
 
@@ -140,10 +141,30 @@ static err new_head(const struct tx *t, str fields, const struct head_facts *f, 
     return e ? e : out->e;
 }
 
-/* Edits the header block where it lies and puts the sizes into the envelope. `block` is what was received of it. */
-static err put_head(struct tx *t, str block, const struct head_facts *f)
+/* Our signatures over the header as it will be stored: `made`, and behind it `rest`. */
+static err add_signatures(struct tx *t, str made, str rest, struct buf *out) YIELDS
 {
-    AUTO_BUF out = {0};
+    const struct sign_who w = {.account = t->source->authenticated ? t->source->user : S(""),
+                               .sender = t->env.sender,
+                               .now_s = t->env.arrived_ms / 1000};
+    AUTO_BUF whole = {.max = made.n + rest.n};
+    if (!t->sign_hash)
+        return OK;
+    if (rest.n) {
+        buf_add(&whole, made);
+        buf_add(&whole, rest);
+        made = buf_str(&whole);
+    }
+    err e = whole.e ? whole.e : sign_head(t->conf, &w, made, t->sign_hash, out);
+    if (!e && out->n)
+        t->env.flags |= ENV_SIGNED;
+    return e;
+}
+
+/* Edits the header block where it lies and puts the sizes into the envelope. `block` is what was received of it. */
+static err put_head(struct tx *t, str block, const struct head_facts *f) YIELDS
+{
+    AUTO_BUF out = {0}, top = {.max = block.n + (1 << 20)};
     buf_init(&out, block.n + 65536);
     str fields = f->none ? S("") : block;
     bool anew = t->source->submitted || (f->authres && !may_speak_for_us(t->source));
@@ -151,17 +172,19 @@ static err put_head(struct tx *t, str block, const struct head_facts *f)
     err e = new_head(t, fields, f, anew, &out);
     if (!text_ascii(buf_str(&out)) && t->checks)
         t->scan.flags |= DATA_8BIT_HEAD;
-    t->env.head_size = (uint32_t)(out.n + fields.n - replaced);
+    e = e ? e : add_signatures(t, buf_str(&out), str_skip(fields, replaced), &top);
+    t->env.head_size = (uint32_t)(top.n + out.n + fields.n - replaced);
     t->env.body_size = t->scan.size - fields.n;
     if (t->chunks) { /* the block lies apart: all of it goes before the tail */
         buf_add(&out, str_skip(block, replaced));
         replaced = 0;
     }
-    e = e ? e : out.e;
-    return e ? e : body_splice_head(t->body, replaced, buf_str(&out));
+    buf_add(&top, buf_str(&out));
+    e = e ? e : out.e ? out.e : top.e;
+    return e ? e : body_splice_head(t->body, replaced, buf_str(&top));
 }
 
-static bool edit_head(struct tx *t, struct reply *r)
+static bool edit_head(struct tx *t, struct reply *r) YIELDS
 {
     size_t n = head_octets(t);
     AUTO_BUF mem = {0};
@@ -179,7 +202,7 @@ static bool edit_head(struct tx *t, struct reply *r)
     t->env.message_id = keep_message_id(t, f.message_id);
     err e = put_head(t, block, &f);
     if (e)
-        reply_trouble(r, E_NOMEM);
+        reply_trouble(r, e);
     return e == OK;
 }
 

@@ -14,6 +14,7 @@
 #include "wire/ip.h"
 #include "wire/reply.h"
 
+struct check_body;
 struct intake { /* the rooms behind the door; one for the process */
     struct spool *spool;
     struct queue *queue;
@@ -64,10 +65,11 @@ struct tx {
     struct body *body;       /* what was received so far; once chunks went out: what follows them */
     struct body *head;       /* the header block, once chunks went out */
     struct data_in scan;
-    struct checks *checks; /* of mail from others (intake/checks.h); NULL: none are made */
-    uint32_t chunks;       /* pieces of the body that are in the spool already */
-    uint8_t trouble;       /* why the body is no longer kept (private); said at its end */
-    err failed;            /* the error behind it */
+    struct checks *checks;        /* of mail from others (intake/checks.h); NULL: none are made */
+    struct check_body *sign_hash; /* of the body, for our signatures; NULL: it gets none */
+    uint32_t chunks;              /* pieces of the body that are in the spool already */
+    uint8_t trouble;              /* why the body is no longer kept (private); said at its end */
+    err failed;                   /* the error behind it */
 };
 
 void tx_init(struct tx *t);  /* once for a session */

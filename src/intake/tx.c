@@ -1,5 +1,6 @@
 /* The life of a transaction: begun by MAIL, ended by tx_reset and nothing else (RFC 5321 4.1.1.2, 1870, 6531, 3461). */
 #include "intake/internal.h"
+#include "intake/sign.h"
 #include "intake/submit.h"
 #include "intake/checks.h"
 
@@ -25,6 +26,7 @@ void tx_reset(struct tx *t)
     body_drop(&t->body);
     body_drop(&t->head);
     checks_free(&t->checks);
+    check_body_free(&t->sign_hash);
     arena_free(&t->arena);
     tx_init(t);
 }

@@ -44,4 +44,14 @@ bool priv_srs_verify(str text, str tag)
            str_eq_secret(tag, str_mem(mac, tag.n));
 }
 
+err priv_mail_sign(str name, const unsigned char hash[PRIV_MAC_SIZE], struct buf *out)
+{
+    char mem[400];
+    struct buf in;
+    buf_init_fixed(&in, mem, sizeof mem);
+    buf_add(&in, str_mem(hash, PRIV_MAC_SIZE));
+    buf_add(&in, name);
+    return in.e ? E_NOT_FOUND : priv_call(PRIV_mail_sign, buf_str(&in), out);
+}
+
 err priv_password(str route, struct buf *out) { return priv_call(PRIV_password, route, out); }

@@ -48,6 +48,9 @@ bool priv_srs_verify(str text, str tag) YIELDS;
 /* The password that AUTH sends on a route, added to `out`; the caller wipes it. E_NOT_FOUND. */
 err priv_password(str route, struct buf *out) YIELDS;
 
+/* Signs the SHA-256 hash of a message by the key of this name, as sign_key_sign does. E_NOT_FOUND: there is none. */
+err priv_mail_sign(str name, const unsigned char hash[PRIV_MAC_SIZE], struct buf *out) YIELDS;
+
 /* Makes the key that belongs to the certificate in ctx, an SSL_CTX of OpenSSL, serve it: each signature is a question,
  * asked from within the handshake while the fiber sleeps there. OpenSSL's error queue says why not. E_TLS. Any thread.
  */
@@ -66,12 +69,19 @@ struct priv_pair {
     str cert, key; /* PEM; the certificate may be empty: the key is not compared with it */
     str name;      /* for messages */
 };
+struct priv_signer { /* a key that signs mail */
+    str name;        /* as priv_mail_sign gives it: SELECTOR._domainkey.DOMAIN */
+    str key;         /* PEM or base64 */
+    bool rsa;        /* what it has to be; else Ed25519 */
+};
 struct priv_secrets {
     str srs; /* signs rewritten senders; empty: none */
     const struct priv_login *logins;
     size_t nlogins;
     const struct priv_pair *pairs;
     size_t npairs;
+    const struct priv_signer *signers;
+    size_t nsigners;
     bool lenient;    /* a pair that is not well is left out */
     struct buf *why; /* receives what is wrong; may be NULL */
 };

@@ -9,11 +9,13 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { TEXT_MAX = 16384, ED25519_SIZE = 32 };
 
 struct sign_key {
+    atomic_int refs;
     EVP_PKEY *pkey;
     bool rsa;
 };
@@ -76,16 +78,23 @@ err sign_key_read(str text, struct sign_key **ret)
         EVP_PKEY_free(p);
         return !fits ? E_LIMIT : kind == EVP_PKEY_RSA || kind == EVP_PKEY_ED25519 ? E_NOMEM : E_UNSUPPORTED;
     }
-    *k = (struct sign_key){p, kind == EVP_PKEY_RSA};
+    *k = (struct sign_key){1, p, kind == EVP_PKEY_RSA};
     *ret = k;
     return OK;
 }
 
+struct sign_key *sign_key_ref(struct sign_key *k)
+{
+    atomic_fetch_add(&k->refs, 1);
+    return k;
+}
+
 void sign_key_free(struct sign_key **k)
 {
-    if (*k)
+    if (*k && atomic_fetch_sub(&(*k)->refs, 1) == 1) {
         EVP_PKEY_free((*k)->pkey);
-    free(*k);
+        free(*k);
+    }
     *k = NULL;
 }
 

@@ -12,6 +12,7 @@ struct sign_key;
 /* PEM (PKCS#8 or PKCS#1, no pass phrase), the same in base64 without its lines, or the 32 octets of an Ed25519 key in
  * base64 (RFC 8463 A.2). E_SYNTAX; E_UNSUPPORTED: another kind of key; E_LIMIT: an RSA key of another size; E_NOMEM. */
 err sign_key_read(str text, struct sign_key **ret);
+struct sign_key *sign_key_ref(struct sign_key *k); /* one more; any thread */
 void sign_key_free(struct sign_key **k);
 bool sign_key_is_rsa(const struct sign_key *k); /* else Ed25519 */
 

@@ -4,6 +4,7 @@
  */
 #include "base/arena.h"
 #include "priv/internal.h"
+#include "priv/sign_key.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -23,6 +24,11 @@ struct generation {
     struct priv_secrets s;
     struct key *keys;
     size_t nkeys;
+    struct signer {
+        str name;
+        struct sign_key *key;
+    } * signers;
+    size_t nsigners;
 };
 static struct lock lock;
 static struct generation *now, *before;
@@ -33,6 +39,8 @@ static void generation_free(struct generation *g)
         return;
     for (size_t i = 0; i < g->nkeys; i++)
         EVP_PKEY_free(g->keys[i].key);
+    for (size_t i = 0; i < g->nsigners; i++)
+        sign_key_free(&g->signers[i].key);
     arena_free(&g->arena);
     free(g);
 }
@@ -118,6 +126,22 @@ static err add_pair(struct generation *g, const struct priv_pair *p, struct buf 
     return OK;
 }
 
+static err add_signer(struct generation *g, const struct priv_signer *p, struct buf *why)
+{
+    struct signer *k = &g->signers[g->nsigners];
+    ERR_clear_error();
+    k->name = arena_str(&g->arena, p->name);
+    err e = k->name.p ? sign_key_read(p->key, &k->key) : E_NOMEM;
+    if (e == E_NOMEM)
+        return e;
+    if (e || sign_key_is_rsa(k->key) != p->rsa) {
+        sign_key_free(&k->key);
+        return refuse(why, p->name, p->rsa ? "not an RSA key of 1024 to 4096 bits" : "not an Ed25519 key");
+    }
+    g->nsigners++;
+    return OK;
+}
+
 static err fill(struct generation *g, const struct priv_secrets *s)
 {
     arena_init(&g->arena, 4096, (size_t)64 << 20);
@@ -137,12 +161,20 @@ static err fill(struct generation *g, const struct priv_secrets *s)
         if (e == E_TLS && s->lenient)
             e = OK;
     }
+    g->signers = arena_array(&g->arena, s->nsigners, sizeof *g->signers);
+    e = e ? e : g->arena.e;
+    for (size_t i = 0; i < s->nsigners && !e; i++) {
+        e = add_signer(g, &s->signers[i], s->why);
+        if (e == E_TLS && s->lenient)
+            e = OK;
+    }
     return e;
 }
 
 err priv_setup(const struct priv_secrets *s)
 {
-    if (s->srs.n > PRIV_SECRET_MAX || s->nlogins > PRIV_LOGINS_MAX || s->npairs > PRIV_KEYS_MAX)
+    if (s->srs.n > PRIV_SECRET_MAX || s->nlogins > PRIV_LOGINS_MAX || s->npairs > PRIV_KEYS_MAX ||
+        s->nsigners > PRIV_KEYS_MAX)
         return E_LIMIT;
     struct generation *g = calloc(1, sizeof *g);
     if (!g)
@@ -194,6 +226,31 @@ err priv_do_password(str route, struct buf *out)
             e = out->e;
         }
     lock_drop(&lock);
+    return e;
+}
+
+static struct sign_key *find_signer(str name)
+{
+    struct sign_key *k = NULL;
+    lock_take(&lock);
+    for (size_t i = 0; now && !k && i < now->nsigners; i++)
+        if (str_eq(now->signers[i].name, name))
+            k = sign_key_ref(now->signers[i].key);
+    lock_drop(&lock);
+    return k;
+}
+
+err priv_do_mail_sign(str in, struct buf *out)
+{
+    struct cur c = cur_of(in);
+    str hash = cur_bytes(&c, SIGN_HASH_SIZE);
+    if (c.bad)
+        return E_SYNTAX;
+    struct sign_key *k = find_signer(str_mem(c.p, c.n));
+    if (!k)
+        return E_NOT_FOUND;
+    err e = sign_key_sign(k, (const unsigned char *)hash.p, out);
+    sign_key_free(&k);
     return e;
 }
 

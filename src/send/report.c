@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "intake/intake.h"
+#include "intake/sign.h"
 #include "send/internal.h"
 #include "wire/cmd.h"
 #include "wire/dsn.h"
@@ -229,7 +230,23 @@ static uint32_t flags_of(struct buf *octets)
     return flags;
 }
 
-static err compose(struct draft *d)
+/* The report as it is stored: signed, when its domain has a key. */
+static err keep_text(struct draft *d, struct buf *text, int64_t now_s) YIELDS
+{
+    const struct sign_who w = {.now_s = now_s};
+    AUTO_BUF top = {.max = REPORT_MAX};
+    err e = sign_text(d->conf, &w, buf_str(text), &top);
+    if (!e && !(d->body = body_new()))
+        e = E_NOMEM;
+    e = e ? e : body_add(d->body, buf_str(&top));
+    e = e ? e : body_add(d->body, buf_str(text));
+    d->head_size = (uint32_t)(top.n + head_len(buf_str(text), NULL));
+    if (!e)
+        d->flags = flags_of(text) | (top.n ? ENV_SIGNED : 0);
+    return e;
+}
+
+static err compose(struct draft *d) YIELDS
 {
     AUTO_BUF content, out, id;
     buf_init(&content, d->env->head_size + d->env->body_size + 2);
@@ -265,14 +282,7 @@ static err compose(struct draft *d)
             buf_add(&out, S("\r\n"));
         e = dsn_print_end(&out, &m);
     }
-    bool blank;
-    d->head_size = (uint32_t)head_len(buf_str(&out), &blank);
-    if (!e && !(d->body = body_new()))
-        e = E_NOMEM;
-    e = e ? e : body_add(d->body, buf_str(&out));
-    if (!e)
-        d->flags = flags_of(&out);
-    return e;
+    return e ? e : keep_text(d, &out, m.now_s);
 }
 
 /* ---- what is written ------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ enum envelope_flag {
     ENV_DELAY_TOLD = 4096,  /* never set by intake */
     ENV_REQUIRETLS = 16384, /* never to be sent without TLS to a verified server that promises the same (RFC 8689) */
     ENV_JUNK = 32768,       /* suspicious: for the folder of such mail */
+    ENV_SIGNED = 65536,     /* we signed it: a form of it that differs is to be signed, too */
     ENV_DOUBLE = 8192,      /* a report about a report, to the postmaster: its failure ends there */
 };
 

@@ -1,0 +1,61 @@
+/* Keys that sign mail: what their titles and lists say. */
+#include "conf/internal.h"
+
+enum { NAMES_MAX = 2048 };
+
+static void check_headers(struct load *l, struct conf_dkim *d)
+{
+    char mem[NAMES_MAX];
+    struct buf b;
+    bool from = false;
+    buf_init_fixed(&b, mem, sizeof mem);
+    for (size_t i = 0; i < d->headers.n; i++) {
+        str name = d->headers.v[i];
+        bool ok = name.n > 0;
+        for (size_t k = 0; k < name.n; k++)
+            ok = ok && name.p[k] > 32 && name.p[k] < 127 && !strchr(":;", name.p[k]);
+        if (!ok)
+            fail(&l->e, d->line, "dkim " STR_FMT ": headers: expected names of header fields, found %s",
+                 STR_ARG(d->title), shown(&l->e, name));
+        from = from || str_ieq(name, S("From"));
+        if (i)
+            buf_add_char(&b, ':');
+        buf_add(&b, name);
+    }
+    if (d->headers.n && !from)
+        fail(&l->e, d->line, "dkim " STR_FMT ": headers: expected From among them (RFC 6376 5.4), found none",
+             STR_ARG(d->title));
+    if (b.e)
+        fail(&l->e, d->line, "dkim " STR_FMT ": headers: expected at most %d octets of names", STR_ARG(d->title),
+             NAMES_MAX);
+    d->names = arena_str(&l->c->arena, buf_str(&b));
+}
+
+/* A retry sends the signature that was made when the message came: it must last (RFC 6376 5.4, x=). */
+static void check_expire(struct load *l, const struct conf_dkim *d)
+{
+    if (d->expire && d->expire < 2 * l->c->queue_lifetime)
+        fail(&l->e, d->line,
+             "dkim " STR_FMT ": expire: expected 0 or at least twice queue.lifetime, so that a message that waits is "
+             "still signed when it leaves",
+             STR_ARG(d->title));
+}
+
+void check_dkims(struct load *l)
+{
+    static const str middle = S_INIT("._domainkey.");
+    for (size_t i = 0; i < l->c->ndkims; i++) {
+        struct conf_dkim *d = &l->c->dkims[i];
+        size_t at = str_search(d->title, middle);
+        if (at == STR_NONE)
+            continue;
+        d->selector = str_sub(d->title, 0, at);
+        d->domain = str_skip(d->title, at + middle.n);
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(l->c->dkims[k].title, d->title))
+                fail(&l->e, d->line, "dkim " STR_FMT " is given twice (first in line %d)", STR_ARG(d->title),
+                     l->c->dkims[k].line);
+        check_headers(l, d);
+        check_expire(l, d);
+    }
+}

@@ -1,0 +1,119 @@
+/* Which keys sign a message, and their signatures (RFC 6376 5). The keeper signs; the fiber sleeps meanwhile. */
+#include "intake/sign.h"
+#include "base/cleanup.h"
+#include "priv/priv.h"
+#include "wire/author.h"
+
+static const struct {
+    enum canon head, body;
+} forms[] = {
+    [CONF_DKIM_RR] = {CANON_RELAXED, CANON_RELAXED},
+    [CONF_DKIM_RS] = {CANON_RELAXED, CANON_SIMPLE},
+    [CONF_DKIM_SR] = {CANON_SIMPLE, CANON_RELAXED},
+    [CONF_DKIM_SS] = {CANON_SIMPLE, CANON_SIMPLE},
+};
+
+err sign_begin(const struct conf *c, struct check_body **ret)
+{
+    bool simple = false, relaxed = false;
+    *ret = NULL;
+    for (size_t i = 0; i < c->ndkims; i++) {
+        bool is_simple = forms[c->dkims[i].canonicalization].body == CANON_SIMPLE;
+        simple = simple || is_simple;
+        relaxed = relaxed || !is_simple;
+    }
+    return c->ndkims ? check_body_new(ret, simple, relaxed) : OK;
+}
+
+static str domain_of(str address)
+{
+    size_t at = str_rfind(address, '@');
+    return at == STR_NONE ? S("") : str_skip(address, at + 1);
+}
+
+static bool may_sign_for(const struct sign_who *w, str author)
+{
+    return !w->account.n || str_ieq(domain_of(w->account), author) || str_ieq(domain_of(w->sender), author);
+}
+
+static bool has_key(const struct conf *c, str domain, bool above)
+{
+    for (size_t i = 0; i < c->ndkims; i++)
+        if (str_eq(c->dkims[i].domain, domain) && (!above || c->dkims[i].subdomains))
+            return true;
+    return false;
+}
+
+/* The author's own domain, or the nearest above it that has a key for it. p NULL: none. */
+static str signing_domain(const struct conf *c, str author)
+{
+    for (bool above = false; author.n; above = true) {
+        if (has_key(c, author, above))
+            return author;
+        size_t dot = str_find(author, '.');
+        if (dot == STR_NONE)
+            break;
+        author = str_skip(author, dot + 1);
+    }
+    return (str){NULL, 0};
+}
+
+static err ask_keeper(void *arg, const unsigned char hash[DKIM_HASH_SIZE], struct buf *out)
+{
+    const struct conf_dkim *d = arg;
+    return priv_mail_sign(d->title, hash, out);
+}
+
+static err sign_with(const struct conf_dkim *d, const struct sign_who *w, str head, struct check_body *b,
+                     struct buf *out) YIELDS
+{
+    struct sign_order o = {
+        .alg = d->algorithm == CONF_DKIM_RSA ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256,
+        .domain = d->domain,
+        .selector = d->selector,
+        .head = forms[d->canonicalization].head,
+        .body = forms[d->canonicalization].body,
+        .headers = d->names,
+        .t = w->now_s,
+        .x = d->expire ? w->now_s + d->expire / RT_S : 0,
+        .sign = ask_keeper,
+        .arg = (void *)(uintptr_t)d,
+    };
+    const unsigned char *hash = check_body_hash(b, o.body);
+    err e = hash ? check_sign(&o, head, hash, out) : E_NOMEM;
+    if (e == E_NOT_FOUND || e == E_LIMIT) {
+        rt_log(EV_unsigned, log_str(d->title), log_err(e));
+        return OK;
+    }
+    if (!e)
+        metric_add(M_signatures_made, 1);
+    return e;
+}
+
+err sign_head(const struct conf *c, const struct sign_who *w, str head, struct check_body *b, struct buf *out)
+{
+    AUTO_ARENA mem = {0};
+    str author, domain = {NULL, 0};
+    err e = OK;
+    arena_init(&mem, 4096, 1 << 20);
+    (void)author_domain(head, &mem, &author);
+    if (author.n && may_sign_for(w, author))
+        domain = signing_domain(c, author);
+    for (size_t i = 0; domain.p && i < c->ndkims && !e; i++)
+        if (str_eq(c->dkims[i].domain, domain) && (c->dkims[i].subdomains || str_eq(domain, author)))
+            e = sign_with(&c->dkims[i], w, head, b, out);
+    return e;
+}
+
+err sign_text(const struct conf *c, const struct sign_who *w, str message, struct buf *out)
+{
+    struct check_body *b = NULL;
+    size_t head = head_len(message, NULL);
+    err e = sign_begin(c, &b);
+    if (e || !b)
+        return e;
+    check_body_feed(b, str_skip(message, head));
+    e = sign_head(c, w, str_sub(message, 0, head), b, out);
+    check_body_free(&b);
+    return e;
+}

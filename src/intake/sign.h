@@ -1,0 +1,27 @@
+/*
+ * DKIM signatures on mail of our own users, of those that may relay, and on what we write ourselves: made when a
+ * message enters, over the header as it is stored, so that every destination and every attempt sends the same one. A
+ * form that differs (re-encoded for a server) is signed anew by send.
+ */
+#ifndef INTAKE_SIGN_H
+#define INTAKE_SIGN_H
+#include "check/sign.h"
+#include "conf/conf.h"
+
+/* What is signed in one message: the hash of its body, once for all keys. NULL: there are no keys at all. E_NOMEM. */
+err sign_begin(const struct conf *c, struct check_body **ret);
+
+struct sign_who {
+    str account; /* authenticated user "local@domain", whose mail is signed for no other domain but its own and that ...
+                  */
+    str sender;  /* ... of the envelope; account empty: for any domain */
+    int64_t now_s;
+};
+/* A field for each key of the author's domain, or of the nearest domain above it that signs for it. Adds nothing when
+ * there is none. A key that the keeper does not have is passed over, and said in the log; other errors are temporary.
+ */
+err sign_head(const struct conf *c, const struct sign_who *w, str head, struct check_body *b, struct buf *out) YIELDS;
+/* All of it for a message in one piece: fields for its top. */
+err sign_text(const struct conf *c, const struct sign_who *w, str message, struct buf *out) YIELDS;
+
+#endif
