@@ -155,7 +155,8 @@ bool check_report_wanted(struct check *c, str domain, str host) YIELDS;
 /* ---- DKIM and ARC: one pass over a message -------------------------------------------------------------- */
 
 enum {
-    CHECK_FIELDS_MAX = 10000, /* header fields; of a message with more no signature is looked at */
+    CHECK_FIELDS_MAX = 10000,   /* header fields; of a message with more no signature is looked at */
+    CHECK_HASHED_MAX = 8 << 20, /* octets of header that are hashed for all signatures of a message */
     CHECK_KEY_RECORD_MAX = 4096,
     CHECK_RSA_BITS_MIN = 1024, /* RFC 8301 3.2 */
     CHECK_RSA_BITS_MAX = 4096,

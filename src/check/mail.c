@@ -194,11 +194,14 @@ err sig_hash_fields(struct check_mail *m, const struct head_field *field, const 
 {
     const struct head_field *f;
     str names = s->h, name;
+    if (m->hashed > CHECK_HASHED_MAX)
+        return E_LIMIT;
     buf_clear(&m->scratch);
     fields_begin(&m->fields);
     while (tags_item(&names, ':', &name))
         if ((f = fields_take(&m->fields, name)))
             canon_field(&m->scratch, form, f);
     canon_field_unsigned(&m->scratch, form, field, canon_b_value(field->value));
+    m->hashed += m->scratch.n;
     return m->scratch.e ? m->scratch.e : sha256(buf_str(&m->scratch), ret);
 }

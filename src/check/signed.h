@@ -89,6 +89,7 @@ struct check_mail {
     err arc_e;
     struct mail_key *keys;
     struct buf scratch; /* canonical fields */
+    size_t hashed;      /* octets of them so far */
 };
 
 /* What became of one signature. */

@@ -133,6 +133,8 @@ static err convert(struct peer *p, struct trans *j, bool must)
 {
     struct mime_info info = {0};
     err e = convert_open(&j->reader, j->ticket->id, j->ticket->mem, &j->mime, &info);
+    if (!e && must && (j->reader.env.flags & ENV_SIGNED))
+        e = resign(p, j);
     bool inner = info.head_8bit && !(j->reader.env.flags & ENV_8BIT_HEAD) && !j->utf8;
     if (e && !err_is_perm(e)) {
         struct verdict v = verdict_of_err(j->ticket, e, "converting the message", str_c(""));

@@ -150,6 +150,8 @@ struct trans {
     struct ticket *ticket;
     struct spool_reader reader;
     struct mime *mime; /* NULL: as stored */
+    struct buf top;    /* converted and signed anew: the header that goes out ... */
+    size_t skip;       /* ... in place of so many octets of the converted message */
     struct data_out out;
     str sender;                          /* reverse-path of this transaction */
     uint64_t size;                       /* octets as stored */
@@ -183,6 +185,11 @@ void trans_free(struct trans *j);
  */
 err convert_open(struct spool_reader *r, uint64_t id, struct body *mem, struct mime **ret,
                  struct mime_info *ret_info) YIELDS;
+
+/* ---- resign.c: after convert_open, for a message that we signed (ENV_SIGNED). Fills in j->top and j->skip. ----------
+ */
+
+err resign(struct peer *p, struct trans *j) YIELDS;
 
 /* ---- the other exits --------------------------------------------------------------------------------------------- */
 

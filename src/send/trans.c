@@ -260,6 +260,13 @@ static err write_converted(struct peer *p, struct trans *j, str piece, bool last
     struct buf b;
     buf_init(&b, (size_t)1 << 24);
     err e = last ? mime_convert_end(j->mime, &b) : mime_convert(j->mime, piece, &b);
+    if (!e && j->top.n) { /* once: what stands in place of the header */
+        e = write_piece(p, j, buf_str(&j->top));
+        buf_free(&j->top);
+    }
+    size_t skip = j->skip < b.n ? j->skip : b.n;
+    buf_drop(&b, skip);
+    j->skip -= skip;
     if (!e && b.n)
         e = write_piece(p, j, buf_str(&b));
     buf_free(&b);
@@ -373,5 +380,6 @@ void trans_free(struct trans *j)
     if (j->opened)
         spool_read_close(&j->reader);
     mime_free(&j->mime);
+    buf_free(&j->top);
     j->opened = false;
 }

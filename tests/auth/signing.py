@@ -115,6 +115,15 @@ def reports():
         equal(results(s.judged(t.data)), [("pass", "d=relay.example.test", "s=x")], "the report")
 
 
+def converted():
+    """What is re-encoded for a server without 8BITMIME leaves with a signature of that form, and only that."""
+    with Signer(offers=("PIPELINING",)) as s:
+        t = s.carried(b"From: a@a.test\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                      b"Content-Transfer-Encoding: 8bit\r\n" + BODY + b"\xc3\xbc\r\n" * 100000)
+        check(b"\xc3" not in t.data, "it was not re-encoded")
+        equal(results(s.judged(t.data)), [("pass", "d=a.test", "s=e1"), ("pass", "d=a.test", "s=r1")], "verified")
+
+
 def rotation():
     """A reload brings another key; a key that cannot be used is refused, and the old ones go on."""
     with Signer() as s:
@@ -132,7 +141,7 @@ def rotation():
 
 def main():
     t = Tally("signing", "-v" in sys.argv)
-    for case in (each_key, whose, large, reports, rotation):
+    for case in (each_key, whose, large, reports, converted, rotation):
         t.case(case.__name__ + ": " + case.__doc__.split("\n")[0], case)
     t.end()
 
