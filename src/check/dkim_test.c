@@ -269,6 +269,26 @@ static void second_from(void **state)
     assert_int_equal(once(&o, S("To: a@a.test\r\n\r\nx\r\n")), CHECK_PERMERROR);
 }
 
+/* h= may name DKIM-Signature: that of others, never the one that says so (RFC 6376 3.5). */
+static void over_signatures(void **state)
+{
+    static char inner[8192];
+    struct sign_order o = order();
+    struct check_results r;
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        o.headers = S("");
+        size_t n = make(&o, str_mem(message, sizeof message - 1));
+        memcpy(inner, signed_text, n);
+        o.headers = over ? S("From:From:DKIM-Signature:DKIM-Signature") : S("From:DKIM-Signature");
+        n = make(&o, str_mem(inner, n));
+        verify(signed_text, n, 4096, &r);
+        assert_int_equal(r.ndkim, 2);
+        assert_int_equal(r.dkim[0].result, CHECK_PASS);
+        assert_int_equal(r.dkim[1].result, CHECK_PASS);
+    }
+}
+
 /* As many signatures as are looked at, and one more. */
 static void many(void **state)
 {
@@ -406,10 +426,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples),    cmocka_unit_test(every_octet), cmocka_unit_test(forms),
-        cmocka_unit_test(conditions),  cmocka_unit_test(added),       cmocka_unit_test(second_from),
-        cmocka_unit_test(many),        cmocka_unit_test(many_fields), cmocka_unit_test(chain),
-        cmocka_unit_test(chain_fails),
+        cmocka_unit_test(examples),        cmocka_unit_test(every_octet), cmocka_unit_test(forms),
+        cmocka_unit_test(conditions),      cmocka_unit_test(added),       cmocka_unit_test(second_from),
+        cmocka_unit_test(over_signatures), cmocka_unit_test(many),        cmocka_unit_test(many_fields),
+        cmocka_unit_test(chain),           cmocka_unit_test(chain_fails),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

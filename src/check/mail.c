@@ -198,9 +198,13 @@ err sig_hash_fields(struct check_mail *m, const struct head_field *field, const 
         return E_LIMIT;
     buf_clear(&m->scratch);
     fields_begin(&m->fields);
-    while (tags_item(&names, ':', &name))
-        if ((f = fields_take(&m->fields, name)))
+    while (tags_item(&names, ':', &name)) {
+        do
+            f = fields_take(&m->fields, name);
+        while (f == field); /* 3.5, h=: never the field that is being verified */
+        if (f)
             canon_field(&m->scratch, form, f);
+    }
     canon_field_unsigned(&m->scratch, form, field, canon_b_value(field->value));
     m->hashed += m->scratch.n;
     return m->scratch.e ? m->scratch.e : sha256(buf_str(&m->scratch), ret);
