@@ -307,11 +307,12 @@ bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
         reply_trouble(r, e);
         return false;
     }
-    char mem[32];
-    struct buf id;
-    buf_init_fixed(&id, mem, sizeof mem);
-    rt_id_text(&id, t->env.id);
+    char mem[48];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    buf_add(&text, S("Ok: queued as "));
+    rt_id_text(&text, t->env.id);
     *ret_id = t->env.id;
-    reply_set(r, 250, "2.0.0", "Ok: queued as " STR_FMT, STR_ARG(buf_str(&id)));
+    reply_set_str(r, 250, "2.0.0", buf_str(&text));
     return true;
 }

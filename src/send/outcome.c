@@ -34,7 +34,7 @@ struct verdict verdict_of(struct ticket *t, enum fate f, str reply, str remote)
 
 struct verdict verdict_of_reply(struct peer *p, struct ticket *t, enum fate f)
 {
-    char text[512];
+    SCRATCH char text[512];
     struct buf b;
     buf_init_fixed(&b, text, sizeof text);
     reply_print_line(&b, &p->in.r);

@@ -85,9 +85,9 @@ static size_t wrap_at(str s, size_t room)
     return at == STR_NONE || at < room / 2 ? room : at;
 }
 
-static void add_code(struct buf *out, int code, char then)
+static void add_code(struct buf *out, int code)
 {
-    char d[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10), then};
+    char d[3] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10)};
     buf_add(out, str_mem(d, sizeof d));
 }
 
@@ -108,7 +108,8 @@ void reply_print(struct buf *out, const struct reply *r)
         if (line.n && line.p[0] == ' ')
             line = str_skip(line, 1);
         more = line.n > 0 || str_cut(&rest, '\n', &line);
-        add_code(out, r->code, more ? '-' : ' ');
+        add_code(out, r->code);
+        buf_add_char(out, more ? '-' : ' ');
         buf_add(out, str_mem(r->esc, esc));
         buf_add(out, esc ? S(" ") : S(""));
         buf_add(out, part);
@@ -118,9 +119,11 @@ void reply_print(struct buf *out, const struct reply *r)
 
 void reply_print_line(struct buf *out, const struct reply *r)
 {
-    buf_printf(out, "%03d", r->code);
-    if (r->esc[0])
-        buf_printf(out, " %s", r->esc);
+    add_code(out, r->code);
+    if (r->esc[0]) {
+        buf_add_char(out, ' ');
+        buf_add_c(out, r->esc);
+    }
     str rest = reply_text(r), line;
     for (bool first = true; r->n && str_cut(&rest, '\n', &line); first = false) {
         buf_add(out, first ? S(" ") : S("; "));

@@ -48,7 +48,12 @@ bool reply_from_text(struct reply *r, str text)
     return true;
 }
 
-void reply_parser_init(struct reply_parser *p) { *p = (struct reply_parser){0}; }
+void reply_parser_init(struct reply_parser *p)
+{
+    reply_init(&p->r);
+    p->line = S("");
+    p->lines = 0;
+}
 
 enum reply_in reply_parse_line(struct reply_parser *p, str line)
 {
