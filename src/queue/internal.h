@@ -184,6 +184,7 @@ struct queue {
     struct heap site_timers;
     struct list starved, spare, leases, out;
     uint32_t connections, next_loop;
+    bool last_first; /* which end of `starved` is served next */
     uint32_t round; /* counts reloads */
 
     struct list fresh; /* bodies in memory, oldest first */

@@ -221,10 +221,16 @@ void site_pump(struct queue *q, struct site *s)
     s->patient_until = 0;
 }
 
+/* In turn the one that has waited longest and the one that came last: new mail does not wait behind the thousands of
+ * destinations of a backlog, and none of them waits for ever. */
 void starved_pump(struct queue *q)
 {
-    for (struct list *n; q->connections < q->conf.connections_all && (n = list_pop_front(&q->starved));)
+    while (q->connections < q->conf.connections_all && !list_empty(&q->starved)) {
+        q->last_first = !q->last_first;
+        struct list *n = q->last_first ? q->starved.prev : q->starved.next;
+        list_remove(n);
         site_pump(q, container_of(n, struct site, starved));
+    }
 }
 
 /* ---- what leases say ---- */

@@ -7,7 +7,7 @@
 #include "netio.h"
 
 #define GEN_RCPT_MAX 1000
-#define GEN_SIZES_MAX 16
+#define GEN_SIZES_MAX 1000
 
 struct options {
     char host[64];
