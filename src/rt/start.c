@@ -1,6 +1,7 @@
-/* Starting and stopping the world: loops and the pool; the key of hash tables is drawn before main. */
+/* Starting and stopping the world: loops and the pool; what is set before main: the key of hash tables, the heap. */
 #include "rt/internal.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 struct world rt_world;
@@ -11,6 +12,15 @@ __attribute__((constructor)) static void draw_hash_key(void)
     uint64_t k[2];
     rt_be->random(k, sizeof k);
     str_hash_seed(k[0], k[1]);
+}
+
+/* Large blocks are mappings of their own and stay so: a table that grows with the queue then moves its pages, and the
+ * places where it was before are not left as holes between messages. (By itself the C library raises this threshold
+ * each time that such a block is freed, to 32 MiB in the end.) */
+__attribute__((constructor)) static void keep_tables_apart(void)
+{
+    enum { APART = 128 * 1024 };
+    (void)mallopt(M_MMAP_THRESHOLD, APART);
 }
 
 int rt_nloops(void) { return rt_world.n; }
