@@ -110,15 +110,7 @@ static void note_octets(struct data_in *d, const char *in, unsigned n, unsigned 
 static inline void take_part(struct data_in *d, const struct masks *m, const char *in, unsigned n)
 {
     unsigned from = 0, head = d->head_done ? 0 : n;
-    uint64_t lf = m->lf & first_bits(n);
-    bool each = !d->head_done || d->line_max - 1 < BLOCK; /* else a line inside a block is of no interest */
-    if (lf && !each) {
-        grow_line(d, (unsigned)__builtin_ctzll(lf));
-        end_line(d);
-        from = BLOCK - (unsigned)__builtin_clzll(lf);
-        lf = 0;
-    }
-    for (; lf; lf &= lf - 1) {
+    for (uint64_t lf = m->lf & first_bits(n); lf; lf &= lf - 1) {
         unsigned at = (unsigned)__builtin_ctzll(lf);
         grow_line(d, at - from);
         from = at + 1;
@@ -158,14 +150,52 @@ static unsigned take_rest(struct data_in *d, const char *in, unsigned n)
     return take_block(d, block, n);
 }
 
+/* Whole blocks of a body, where lines shorter than a block are of no interest: most of all octets go this way. */
+static size_t take_body(struct data_in *d, const char *in, size_t n)
+{
+    bool bol = d->state == BOL, cr = d->state == CR, high = false, nul = false;
+    uint64_t line = d->line, longest = d->longest, stop = d->mode == DATA_DOT ? UINT64_MAX : 0, dots = 0;
+    size_t at = 0;
+    for (; n - at >= BLOCK; at += BLOCK) {
+        struct masks m = masks_of(in + at);
+        uint64_t begun = m.dot & (m.lf << 1 | bol);
+        if ((m.lf ^ (m.cr << 1 | cr)) | (begun & stop))
+            break;
+        dots |= begun;
+        high |= m.high;
+        nul |= m.nul;
+        bol = m.lf >> 63;
+        cr = m.cr >> 63;
+        line += m.lf ? (unsigned)__builtin_ctzll(m.lf) : BLOCK;
+        if (m.lf) {
+            longest = line - 1 > longest ? line - 1 : longest;
+            line = (unsigned)__builtin_clzll(m.lf);
+        }
+    }
+    if (!at)
+        return 0;
+    d->flags |= (dots ? DATA_DOT_LINE : 0) | (high ? DATA_8BIT_BODY : 0) | (nul ? DATA_NUL : 0);
+    if (d->line_max && (longest > d->line_max || line > (uint64_t)d->line_max + 1))
+        d->flags |= DATA_LONG_LINE;
+    d->line = line < UINT32_MAX ? (uint32_t)line : UINT32_MAX;
+    d->longest = longest < UINT32_MAX ? (uint32_t)longest : UINT32_MAX;
+    d->size += at;
+    d->state = bol ? BOL : cr ? CR : LINE;
+    return at;
+}
+
 /* What is in order, from the state BOL, LINE or CR: every CR and LF is of a CRLF, no line begins with a dot that
  * has a meaning. Returns the octets taken and written. */
 static size_t take_ordered(struct data_in *d, const char *in, size_t n, char *out)
 {
     size_t at = 0;
     unsigned took = BLOCK;
-    for (; took == BLOCK && n - at >= BLOCK; at += took)
-        took = take_block(d, in + at, BLOCK);
+    while (took == BLOCK && n - at >= BLOCK) {
+        if (d->head_done && d->line_max - 1 >= BLOCK)
+            at += take_body(d, in + at, n - at);
+        if (n - at >= BLOCK)
+            at += took = take_block(d, in + at, BLOCK);
+    }
     if (took == BLOCK && at < n)
         at += take_rest(d, in + at, (unsigned)(n - at));
     if (out != in) /* it may lie before `in` and overlap it */

@@ -212,8 +212,9 @@ static void blocks_agree(void **state)
         for (int mode = DATA_DOT; mode <= DATA_CHUNK; mode++) {
             struct data_in x, y, z;
             size_t ox, oy = 0, oz, ux, uy = 0;
-            data_in_init(&x, (enum data_mode)mode, 60);
-            data_in_init(&y, (enum data_mode)mode, 60);
+            uint32_t limit = round % 5 ? 60 : 70; /* below and above the size of a block */
+            data_in_init(&x, (enum data_mode)mode, limit);
+            data_in_init(&y, (enum data_mode)mode, limit);
             ux = data_in_feed(&x, in, n, a, &ox);
             while (uy < n && !y.done) {
                 size_t k;
@@ -224,10 +225,10 @@ static void blocks_agree(void **state)
             assert_int_equal(ox, oy);
             assert_memory_equal(a, b, ox);
             assert_int_equal(x.flags, y.flags);
-            assert_int_equal(x.longest, y.longest);
+            assert_true(x.longest == y.longest || (x.longest < 64 && y.longest < 64));
             assert_int_equal(x.body_at, y.body_at);
             assert_int_equal(x.state, y.state);
-            data_in_init(&z, (enum data_mode)mode, 60);
+            data_in_init(&z, (enum data_mode)mode, limit);
             memcpy(b, in, n);
             assert_int_equal(data_in_feed(&z, b, n, b, &oz), ux); /* all in one call: nothing is lost in place */
             assert_int_equal(ox, oz);
