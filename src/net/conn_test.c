@@ -146,6 +146,33 @@ static void test_pieces(void)
     pair_close(&p);
 }
 
+/* What was read too far is read again: out of the buffer, straight from the socket, more than a buffer holds. */
+static void test_unread(void)
+{
+    static char body[60000];
+    struct pair p;
+    str line;
+    size_t n;
+    pair_open(&p, send_text, (char *)(uintptr_t) "DATA\r\nx\r\n.\r\nQUIT\r\nNOOP\r\n");
+    CHECK(conn_readline(&p.a, 512, &line, NULL) == OK && says(line, "DATA"));
+    CHECK(conn_read(&p.a, body, 12, &n) == OK && n == 12);
+    conn_unread(&p.a, str_mem(body + 6, 6));
+    CHECK(conn_buffered(&p.a) == 12);
+    CHECK(conn_readline(&p.a, 512, &line, NULL) == OK && says(line, "QUIT"));
+    CHECK(conn_readline(&p.a, 512, &line, NULL) == OK && says(line, "NOOP"));
+    pair_close(&p);
+    pair_open(&p, send_text, (char *)(uintptr_t) "x\r\n.\r\nQUIT\r\n");
+    CHECK(conn_read(&p.a, body, sizeof body, &n) == OK && n == 12);
+    conn_unread(&p.a, str_mem(body + 6, 6));
+    conn_unread(&p.a, str_mem(body, 0));
+    CHECK(conn_readable(&p.a));
+    CHECK(conn_readline(&p.a, 512, &line, NULL) == OK && says(line, "QUIT"));
+    memset(body, 'y', sizeof body);
+    conn_unread(&p.a, str_mem(body, sizeof body));
+    CHECK(conn_peek(&p.a, &line) == OK && line.n == sizeof body && memcmp(line.p, body, sizeof body) == 0);
+    pair_close(&p);
+}
+
 static void send_in_two(struct conn *b, void *arg)
 {
     send_text(b, (char *)(uintptr_t) "PRO");
@@ -407,6 +434,7 @@ static void all_cases(void *arg, int index)
     test_big_lines();
     test_endless_line();
     test_pieces();
+    test_unread();
     test_peek_more();
     test_proxy();
     test_gathered();
