@@ -9,5 +9,5 @@ c: PROXY TCP4 192.0.2.9 192.0.2.1 4000 25\r\n
 S: 220
 ehlo
 data
-c: Subject: {id}\r\n\r\nx\r\n.\r\n
+c: From: a@client.test\r\nSubject: {id}\r\n\r\nx\r\n.\r\n
 S: 250

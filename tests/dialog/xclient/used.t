@@ -12,5 +12,5 @@ S: 220
 C: EHLO far.test
 S: 250
 data
-c: Subject: {id}\r\n\r\nx\r\n.\r\n
+c: From: a@client.test\r\nSubject: {id}\r\n\r\nx\r\n.\r\n
 S: 250
