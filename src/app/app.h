@@ -19,7 +19,7 @@ int app_serve(const char *file);
 
 /* ---- sockets: opened by the parent, one per loop, kept over reloads and lost workers ----------------- */
 
-enum socket_kind { SOCKET_LISTENER, SOCKET_CONTROL, SOCKET_LOCAL, SOCKET_METRICS };
+enum socket_kind { SOCKET_LISTENER, SOCKET_CONTROL, SOCKET_LOCAL, SOCKET_METRICS, SOCKET_ACME };
 struct socket_set { /* one address */
     enum socket_kind kind;
     char title[64]; /* of the listener section */

@@ -162,16 +162,18 @@ err bundle_complete(struct conf_bundle *b, const struct conf *c)
     static const struct {
         const char *name;
         bool secret;
-    } own[] = {{"cert.pem", false}, {"key.pem", true}, {"srs.secret", true}};
+    } own[] = {{"cert.pem", false}, {"key.pem", true}, {"srs.secret", true}, {"acme.crt", false}, {"acme.key", true}};
     char path[1200];
     err e = conf_bundle_add(b, S("/etc/resolv.conf"));
     if (!e)
         e = conf_bundle_add(b, S("/etc/hosts"));
     if (!e)
         e = conf_bundle_add(b, S(ROOT_ANCHOR));
-    for (size_t i = 0; i < 3 && !e; i++) {
+    for (size_t i = 0; i < sizeof own / sizeof *own && !e; i++) {
         secret_path(c, own[i].name, path, sizeof path);
         e = own[i].secret ? conf_bundle_add_secret(b, str_c(path)) : conf_bundle_add(b, str_c(path));
+        if (str_starts(str_c(own[i].name), S("acme")))
+            conf_bundle_watch(b, str_c(path)); /* the keeper writes them */
     }
     return e;
 }

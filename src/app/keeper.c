@@ -53,10 +53,12 @@ static void own_path(struct collect *x, const char *name, str *ret)
 static void fill(struct collect *x)
 {
     const struct conf *c = x->c;
-    str srs, cert, key;
+    str srs, cert, key, acme, acme_key;
     own_path(x, "srs.secret", &srs);
     own_path(x, "cert.pem", &cert);
     own_path(x, "key.pem", &key);
+    own_path(x, "acme.crt", &acme);
+    own_path(x, "acme.key", &acme_key);
     for (size_t i = 0; i < c->nroutes; i++)
         if (c->routes[i].password.n)
             x->logins[x->s.nlogins++] = (struct priv_login){route_name(&x->mem, &c->routes[i]), c->routes[i].password};
@@ -70,6 +72,8 @@ static void fill(struct collect *x)
     for (size_t i = 0; i < c->ndkims; i++)
         x->signers[x->s.nsigners++] = (struct priv_signer){c->dkims[i].title, conf_bundle_text(x->b, c->dkims[i].key),
                                                            c->dkims[i].algorithm == CONF_DKIM_RSA};
+    if (c->acme_names.n && conf_bundle_text(x->b, acme).n)
+        add_pair(x, acme, acme_key);
     x->s.srs = str_trim(conf_bundle_text(x->b, c->srs_secret_file.n ? c->srs_secret_file : srs));
 }
 
@@ -81,7 +85,7 @@ static err use_secrets(const struct conf *c, const struct conf_bundle *b, bool l
     buf_init(&why, 2048);
     arena_init(&x.mem, 16384, (c->nroutes + c->nlisteners + c->ndkims) * 2048 + 65536);
     x.s.logins = x.logins = arena_array(&x.mem, c->nroutes + 1, sizeof *x.logins);
-    x.s.pairs = x.pairs = arena_array(&x.mem, c->nlisteners + 2, sizeof *x.pairs);
+    x.s.pairs = x.pairs = arena_array(&x.mem, c->nlisteners + 3, sizeof *x.pairs);
     x.s.signers = x.signers = arena_array(&x.mem, c->ndkims, sizeof *x.signers);
     x.s.lenient = lenient;
     x.s.why = &why;
@@ -201,6 +205,7 @@ int keeper_run(const struct child_start *k)
         e = shut_in(&k->folders);
     if (!e)
         e = open_secrets(k->folders.data);
+    priv_acme_open(k->folders.secrets);
     if (!e)
         e = priv_serve(k->links, k->sockets->nloops);
     if (!e)

@@ -183,6 +183,8 @@ static err make_tls(struct conf *c, const struct conf_listener *l, const struct 
         cert[n++] = conf_bundle_text(b, l->certificate).p;
     if (c->tls_certificate.n) {
         cert[n++] = conf_bundle_text(b, c->tls_certificate).p;
+    } else if (c->acme_names.n && c->acme_chain.n) {
+        cert[n++] = c->acme_chain.p;
     } else {
         secret_path(c, "cert.pem", own_cert, sizeof own_cert);
         cert[n++] = conf_bundle_text(b, str_c(own_cert)).p;

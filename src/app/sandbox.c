@@ -115,6 +115,8 @@ static const char *const common_calls[] = {
     "ftruncate",
     "unlinkat",
     "unlink",
+    "renameat",
+    "renameat2",
     "getdents64",
     "access",
     "faccessat",
@@ -187,10 +189,10 @@ static const char *const common_calls[] = {
 };
 /* Of the worker alone: the network, and folders of mail. */
 static const char *const worker_calls[] = {
-    "bind",       "listen",     "connect",         "accept",     "accept4",         "getsockname", "getpeername",
-    "getsockopt", "setsockopt", "shutdown",        "socketpair", "select",          "pselect6",    "mkdirat",
-    "renameat",   "renameat2",  "linkat",          "fallocate",  "sync_file_range", "fstatfs",     "fadvise64",
-    "utimensat",  "sendfile",   "copy_file_range", "splice",
+    "bind",        "listen",     "connect",    "accept",          "accept4",         "getsockname",
+    "getpeername", "getsockopt", "setsockopt", "shutdown",        "socketpair",      "select",
+    "pselect6",    "mkdirat",    "linkat",     "fallocate",       "sync_file_range", "fstatfs",
+    "fadvise64",   "utimensat",  "sendfile",   "copy_file_range", "splice",
 };
 /* Nobody asks for these by mistake. */
 static const char *const deadly_calls[] = {

@@ -234,6 +234,17 @@ static err want_local(struct sockets *s, enum socket_kind kind, const struct con
     return want(s, kind, kind == SOCKET_CONTROL ? S("control") : S("local"), &at, why);
 }
 
+static err want_acme(struct sockets *s, const struct conf *c, struct buf *why)
+{
+    struct sockaddr_storage any = {0};
+    struct ip_port port = {{.v = 4}, c->acme_challenge == CONF_ACME_HTTP ? 80 : 443};
+    ip_to_sockaddr(&port, &any);
+    err e = OK;
+    for (size_t i = 0; i < c->acme_address.n && !e; i++)
+        e = want(s, SOCKET_ACME, S("acme"), &c->acme_address.v[i], why);
+    return c->acme_address.n ? e : want(s, SOCKET_ACME, S("acme"), &any, why);
+}
+
 err sockets_follow(struct sockets *s, const struct conf *c, struct buf *why)
 {
     size_t before = s->n;
@@ -244,6 +255,8 @@ err sockets_follow(struct sockets *s, const struct conf *c, struct buf *why)
         e = want(s, SOCKET_LISTENER, c->listeners[i].title, &c->listeners[i].address, why);
     if (!e && c->metrics_address.ss_family)
         e = want(s, SOCKET_METRICS, S("metrics"), &c->metrics_address, why);
+    if (!e && c->acme_names.n)
+        e = want_acme(s, c, why);
     if (!e)
         e = want_local(s, SOCKET_CONTROL, c, why);
     if (!e)

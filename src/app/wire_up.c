@@ -1,4 +1,5 @@
 /* All registrations between rooms: who is told of what. */
+#include "acme/acme.h"
 #include "app/wiring.h"
 #include "proxy/proxy.h"
 #include "ctl/ctl.h"
@@ -31,6 +32,10 @@ void world_serve(enum socket_kind kind, int fd)
 {
     static struct ctl rooms;
     struct stat st;
+    if (kind == SOCKET_ACME) {
+        acme_serve(fd);
+        return;
+    }
     rooms = (struct ctl){.queue = world.queue,
                          .spool = world.spool,
                          .history = world.history,
@@ -59,4 +64,6 @@ void loop_follow(struct conf *c)
         rt_log(EV_dns_failed, log_c(""), log_c("setup"), log_err(e));
     if (rt_index() == 0 && world.running)
         queue_reload(world.queue, c);
+    if (rt_index() == 0)
+        acme_follow(c);
 }

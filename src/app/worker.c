@@ -67,11 +67,19 @@ static void reload_here(struct post *p)
     free(r);
 }
 
+static str own_secret_file(const struct conf *c, const struct conf_bundle *b, const char *name)
+{
+    char path[1200];
+    secret_path(c, name, path, sizeof path);
+    return conf_bundle_text(b, str_c(path));
+}
+
 /* What the system says about names, kept with the generation. */
 static void keep_system_files(struct conf *c, const struct conf_bundle *b)
 {
     c->resolv_conf = arena_str(&c->arena, conf_bundle_text(b, S("/etc/resolv.conf")));
     c->hosts = arena_str(&c->arena, conf_bundle_text(b, S("/etc/hosts")));
+    c->acme_chain = arena_str(&c->arena, own_secret_file(c, b, "acme.crt"));
     if (!c->anchor.n)
         c->anchor = arena_str(&c->arena, conf_bundle_text(b, S(ROOT_ANCHOR)));
 }

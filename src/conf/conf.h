@@ -39,6 +39,7 @@ enum conf_auto { CONF_AUTO, CONF_FALSE, CONF_TRUE };
 enum conf_ipv { CONF_IPV_BOTH, CONF_IPV_4, CONF_IPV_6 };
 enum conf_tls_out { CONF_TLS_MAY, CONF_TLS_NONE, CONF_TLS_REQUIRE, CONF_TLS_VERIFY };
 enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
+enum conf_acme_challenge { CONF_ACME_HTTP, CONF_ACME_TLS_ALPN };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_source_type { CONF_SOURCE_DOVECOT, CONF_SOURCE_LDAP, CONF_SOURCE_POSTGRESQL };
 enum conf_protocol { CONF_SMTP, CONF_LMTP };
@@ -162,6 +163,7 @@ struct conf {
     str resolv_conf, hosts;   /* texts of the system's files; set by the owner */
     str ca_pem;               /* contents of send_ca_file; empty: the system's roots */
     str anchor;               /* contents of dns_trust_anchor; without: of the system's, set by the owner */
+    str acme_chain;           /* likewise: the certificate that ACME brought, PEM; "" none */
     bool private_targets_now; /* private_targets with `auto` resolved; likewise: */
     bool dns_validate_now;
     struct arena arena;       /* (private) */

@@ -164,6 +164,7 @@ struct load {
 void aliases_read(struct load *l); /* adds the lines of aliases_file to c->aliases */
 void check(struct load *l);        /* rules between keys; fills in defaults that come from other keys */
 void check_relay(struct load *l);
+void check_acme(struct load *l); /* check_acme.c */
 void check_submission(struct load *l);
 void check_listeners(struct load *l);
 void check_domains(struct load *l);

@@ -90,6 +90,7 @@ struct tls_server_config {
     size_t n;
     int min_version;     /* 0: TLS1_2_VERSION */
     const char *ciphers; /* TLS 1.2 list; NULL: ours */
+    const char *alpn;    /* the one protocol that is agreed to (RFC 7301); static; NULL: none is spoken of */
 };
 /* *ret_why (may be NULL, as everywhere below) receives what is wrong. E_TLS, E_NOMEM. */
 err tls_server_new(struct tls_server **ret, const struct tls_server_config *c, struct buf *ret_why);

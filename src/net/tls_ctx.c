@@ -186,6 +186,24 @@ static int choose_identity(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Clients that speak of protocols and not of ours are refused (RFC 7301 3.2). */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
+                           unsigned in_n, void *arg)
+{
+    str want = str_c(arg), all = str_mem(in, in_n);
+    (void)ssl;
+    while (all.n) {
+        size_t n = (unsigned char)all.p[0];
+        if (str_eq(str_sub(all, 1, n + 1), want)) {
+            *out = (const unsigned char *)all.p + 1;
+            *out_n = (unsigned char)n;
+            return SSL_TLSEXT_ERR_OK;
+        }
+        all = str_skip(all, n + 1);
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static SSL_CTX *ctx_new(const SSL_METHOD *method, int min_version, const char *ciphers)
 {
     SSL_CTX *ctx = SSL_CTX_new(method);
@@ -223,6 +241,8 @@ static err identity_new(SSL_CTX **ret, struct tls_server *s, const struct tls_se
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_cb);
     SSL_CTX_set_tlsext_servername_callback(ctx, choose_identity);
     SSL_CTX_set_tlsext_servername_arg(ctx, s);
+    if (c->alpn)
+        SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, (void *)(uintptr_t)c->alpn);
     *ret = ctx;
     return OK;
 }

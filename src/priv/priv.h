@@ -50,6 +50,15 @@ err priv_password(str route, struct buf *out) YIELDS;
 
 /* Signs the SHA-256 hash of a message by the key of this name, as sign_key_sign does. E_NOT_FOUND: there is none. */
 err priv_mail_sign(str name, const unsigned char hash[PRIV_MAC_SIZE], struct buf *out) YIELDS;
+/* ACME (RFC 8555): the account's public key as x and y; a signature (r and s) of a SHA-256 digest by it; a request for
+ * a certificate (DER) for these names by the certificate's own key; and the chain (PEM) to keep, which must be that
+ * key's. Both keys are made at the first time. E_UNSUPPORTED: no folder for them (priv_acme_open); E_TLS, E_IO. */
+err priv_acme_key(unsigned char ret[64]) YIELDS;
+err priv_acme_sign(const unsigned char digest[32], unsigned char ret[64]) YIELDS;
+err priv_acme_csr(const str *names, size_t n, struct buf *out) YIELDS;
+err priv_acme_store(str chain) YIELDS;
+/* In the keeper, before it serves: where the two keys and the chain lie. */
+void priv_acme_open(int dirfd);
 
 /* Makes the key that belongs to the certificate in ctx, an SSL_CTX of OpenSSL, serve it: each signature is a question,
  * asked from within the handshake while the fiber sleeps there. OpenSSL's error queue says why not. E_TLS. Any thread.
