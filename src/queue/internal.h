@@ -185,7 +185,7 @@ struct queue {
     struct list starved, spare, leases, out;
     uint32_t connections, next_loop;
     bool last_first; /* which end of `starved` is served next */
-    uint32_t round; /* counts reloads */
+    uint32_t round;  /* counts reloads */
 
     struct list fresh; /* bodies in memory, oldest first */
     uint64_t fresh_bytes;
