@@ -1,6 +1,7 @@
 /* postrider dkim and postrider arc: signatures verified and made, without a configuration. */
 #include "check/sign.h"
 #include "cli/check.h"
+#include "cli/keys.h"
 #include "priv/sign_key.h"
 #include "wire/head.h"
 #include "wire/idn.h"
@@ -263,7 +264,7 @@ static int write_new(const char *path, str text)
     return 0;
 }
 
-static int new_key(const char *path, unsigned bits)
+int cli_key_make(const char *path, unsigned bits)
 {
     struct buf pem;
     buf_init(&pem, KEY_FILE_MAX);
@@ -276,23 +277,31 @@ static int new_key(const char *path, unsigned bits)
     return status;
 }
 
-/* In pieces of 255 octets, as zone files want them. */
-static int print_record(const char *path)
+int cli_key_record(const char *path, struct buf *out)
 {
     struct sign_key *key = NULL;
-    AUTO_BUF record = {.max = KEY_FILE_MAX}, out = {.max = 2 * KEY_FILE_MAX};
     int status = read_key(path, &key);
     if (status)
         return status;
-    err e = sign_key_record(key, &record);
+    err e = sign_key_record(key, out);
     sign_key_free(&key);
+    return e ? cli_fail(EX_SOFTWARE, "the record cannot be made: %s", err_text(e)) : 0;
+}
+
+/* In pieces of 255 octets, as zone files want them. */
+static int print_record(const char *path)
+{
+    AUTO_BUF record = {.max = KEY_FILE_MAX}, out = {.max = 2 * KEY_FILE_MAX};
+    int status = cli_key_record(path, &record);
+    if (status)
+        return status;
     str rest = buf_str(&record);
     buf_printf(&out, "%s._domainkey.%s. IN TXT (", given.selector, given.domain);
     for (; rest.n; rest = str_skip(rest, 255))
         buf_printf(&out, " \"" STR_FMT "\"", STR_ARG(str_sub(rest, 0, 255)));
     buf_add(&out, S(" )\n"));
-    if (e || out.e)
-        return cli_fail(EX_SOFTWARE, "the record cannot be made: %s", err_text(e ? e : out.e));
+    if (out.e)
+        return cli_fail(EX_SOFTWARE, "the record cannot be made: %s", err_text(out.e));
     return cli_write_all(1, buf_str(&out)) ? EX_IOERR : EX_OK;
 }
 
@@ -335,7 +344,7 @@ static int dkim_key(int argc, char **argv)
                         given.bits);
     int status = 0;
     if (access(given.key, F_OK) && errno == ENOENT)
-        status = new_key(given.key, alg == DKIM_RSA_SHA256 ? (unsigned)bits : 0);
+        status = cli_key_make(given.key, alg == DKIM_RSA_SHA256 ? (unsigned)bits : 0);
     return status ? status : print_record(given.key);
 }
 

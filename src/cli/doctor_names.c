@@ -1,5 +1,6 @@
 /* What `postrider doctor` asks DNS: the resolver itself, this server's names, what a domain publishes. */
 #include "cli/doctor.h"
+#include "cli/keys.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -197,6 +198,28 @@ static void dmarc(struct doctor *d, str subject, str domain)
                    e && !nothing(e) ? ": " : "", e && !nothing(e) ? err_text(e) : "", STR_ARG(domain), STR_ARG(domain));
 }
 
+/* The record of each key that signs mail of the domain: what is not published, or is another key's, helps nobody. */
+static void dkim(struct doctor *d, str subject, const struct conf_dkim *k)
+{
+    AUTO_BUF want = {.max = 8192};
+    struct dns_answer a;
+    char path[1024];
+    if (!str_to_c(k->key, path, sizeof path) || cli_key_record(path, &want)) {
+        doctor_say(d, FINDING_WARNING, subject, "the key %s cannot be read\trun this as root", path);
+        return;
+    }
+    err e = ask(d, DNS_TXT, &a, STR_FMT, STR_ARG(str_sub(k->title, 0, 255)));
+    for (size_t i = 0; i < a.n; i++)
+        if (str_eq(a.v[i].data, buf_str(&want))) {
+            doctor_say(d, FINDING_OK, subject, "the DKIM key " STR_FMT " is published", STR_ARG(k->selector));
+            return;
+        }
+    doctor_say(d, e && !nothing(e) ? FINDING_WARNING : FINDING_ERROR, subject,
+               "the DKIM key " STR_FMT " is not published as it is here%s%s: mail signed by it is not believed"
+               "\tpublish what \"postrider dns " STR_FMT "\" prints for it",
+               STR_ARG(k->selector), e ? ": " : "", e ? err_text(e) : "", STR_ARG(k->domain));
+}
+
 void doctor_domain(struct doctor *d, str domain)
 {
     char mem[300];
@@ -206,6 +229,9 @@ void doctor_domain(struct doctor *d, str domain)
     buf_printf(&subject, "domain " STR_FMT, STR_ARG(domain));
     mx(d, buf_str(&subject), domain);
     spf(d, buf_str(&subject), domain);
+    for (size_t i = 0; i < d->conf->ndkims; i++)
+        if (str_ieq(d->conf->dkims[i].domain, domain))
+            dkim(d, buf_str(&subject), &d->conf->dkims[i]);
     dmarc(d, buf_str(&subject), domain);
 }
 

@@ -51,6 +51,8 @@ int cli_dmarc(int argc, char **argv);
 int cli_reports(int argc, char **argv);
 int cli_spf(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_dns(int argc, char **argv);
+int cli_setup(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_sendmail(int argc, char **argv);
 

@@ -1,0 +1,142 @@
+/* `postrider dns DOMAIN`: every record to publish for a domain, as lines of a zone file. */
+#include "check/check.h"
+#include "cli/check.h"
+#include "cli/keys.h"
+
+#include <netinet/in.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+
+enum { TEXT_STRING_MAX = 255 }; /* octets of one string of a TXT record (RFC 1035 3.3) */
+
+static void txt(struct buf *out, const char *owner, str domain, str text)
+{
+    buf_printf(out, "%s" STR_FMT ". TXT", owner, STR_ARG(domain));
+    do {
+        buf_printf(out, " \"" STR_FMT "\"", STR_ARG(str_sub(text, 0, TEXT_STRING_MAX)));
+        text = str_skip(text, TEXT_STRING_MAX);
+    } while (text.n);
+    buf_add_char(out, '\n');
+}
+
+static void txt_c(struct buf *out, const char *owner, str domain, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static void txt_c(struct buf *out, const char *owner, str domain, const char *fmt, ...)
+{
+    char text[1000];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    txt(out, owner, domain, str_mem(text, n > 0 && n < (int)sizeof text ? (size_t)n : 0));
+}
+
+static int dkim(struct buf *out, const struct conf *c, str domain)
+{
+    int status = 0, n = 0;
+    for (size_t i = 0; i < c->ndkims; i++) {
+        const struct conf_dkim *k = &c->dkims[i];
+        AUTO_BUF record;
+        char path[1024], owner[300];
+        if (!str_ieq(k->domain, domain) || !str_to_c(k->key, path, sizeof path))
+            continue;
+        buf_init(&record, 4096);
+        int one = cli_key_record(path, &record);
+        status = one ? one : status;
+        snprintf(owner, sizeof owner, STR_FMT "._domainkey.", STR_ARG(str_sub(k->selector, 0, 250)));
+        if (!one)
+            txt(out, owner, domain, buf_str(&record));
+        n++;
+    }
+    if (n == 0)
+        buf_printf(out, "; no key signs mail of " STR_FMT ": postrider dkim key makes one, a section dkim uses it\n",
+                   STR_ARG(domain));
+    return status;
+}
+
+/* SHA-256 of the public key of the certificate that the server shows: "3 1 1" (RFC 7671 5.1). */
+static void tlsa(struct buf *out, const struct conf *c)
+{
+    char path[1024];
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (c->tls_certificate.n ? !str_to_c(c->tls_certificate, path, sizeof path)
+                             : snprintf(path, sizeof path, STR_FMT "/secrets/cert.pem", STR_ARG(c->data_dir)) < 0)
+        return;
+    FILE *f = fopen(path, "re");
+    X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+    if (f)
+        fclose(f);
+    unsigned char *der = NULL;
+    int len = x ? i2d_PUBKEY(X509_get0_pubkey(x), &der) : 0;
+    if (len > 0 && EVP_Digest(der, (size_t)len, hash, &n, EVP_sha256(), NULL)) {
+        buf_printf(out,
+                   "; only when the zone of " STR_FMT
+                   " is signed; a new key of the certificate needs a new record before it is used\n"
+                   "_25._tcp." STR_FMT ". TLSA 3 1 1 ",
+                   STR_ARG(c->hostname), STR_ARG(c->hostname));
+        for (unsigned i = 0; i < n; i++)
+            buf_printf(out, "%02x", hash[i]);
+        buf_add_char(out, '\n');
+    } else {
+        buf_printf(out, "; TLSA: %s cannot be read\n", path);
+    }
+    OPENSSL_free(der);
+    X509_free(x);
+}
+
+static void services(struct buf *out, const struct conf *c, str domain)
+{
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        const struct conf_listener *l = &c->listeners[i];
+        struct ip_port at;
+        if (!l->submission || !ip_from_sockaddr((const struct sockaddr *)&l->address, sizeof l->address, &at))
+            continue;
+        buf_printf(out, "%s._tcp." STR_FMT ". SRV 0 1 %u " STR_FMT ".\n",
+                   l->tls == CONF_TLS_IMPLICIT ? "_submissions" : "_submission", STR_ARG(domain), at.port,
+                   STR_ARG(c->hostname));
+    }
+}
+
+static void sts(struct buf *out, const struct conf *c, str domain)
+{
+    buf_printf(out,
+               "; MTA-STS: once https://mta-sts." STR_FMT "/.well-known/mta-sts.txt serves these four lines\n"
+               ";   version: STSv1\n;   mode: enforce\n;   mx: " STR_FMT "\n;   max_age: 604800\n"
+               "; publish this, and change the id whenever they change:\n"
+               "; _mta-sts." STR_FMT ". TXT \"v=STSv1; id=1\"\n",
+               STR_ARG(domain), STR_ARG(c->hostname), STR_ARG(domain));
+}
+
+int cli_records(struct buf *out, const struct conf *c, str domain)
+{
+    buf_printf(out, STR_FMT ". MX 10 " STR_FMT ".\n", STR_ARG(domain), STR_ARG(c->hostname));
+    txt_c(out, "", domain, "v=spf1 mx -all");
+    int status = dkim(out, c, domain);
+    txt_c(out, "_dmarc.", domain, "v=DMARC1; p=quarantine; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
+    txt_c(out, "_smtp._tls.", domain, "v=TLSRPTv1; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
+    services(out, c, domain);
+    tlsa(out, c);
+    sts(out, c, domain);
+    return status;
+}
+
+int cli_dns(int argc, char **argv)
+{
+    AUTO_BUF out;
+    const char *file = cli_config_file(&argc, argv);
+    str domain = argc == 2 ? str_c(argv[1]) : S("");
+    if (!file || !domain_valid(domain, 0))
+        return cli_fail(EX_USAGE, "usage: postrider dns [-c FILE] DOMAIN");
+    struct conf *c = cli_load_config(file);
+    if (!c)
+        return EX_CONFIG;
+    buf_init(&out, 1 << 20);
+    int status = cli_records(&out, c, domain);
+    if (out.e || cli_write_all(1, buf_str(&out)))
+        status = EX_IOERR;
+    conf_drop(&c);
+    return status;
+}

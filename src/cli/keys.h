@@ -1,0 +1,17 @@
+/* Keys that sign mail, and the records of a domain, as several commands need them. */
+#ifndef CLI_KEYS_H
+#define CLI_KEYS_H
+#include "base/buf.h"
+#include "conf/conf.h"
+
+/* dkim.c. A new key in a file that must not be there yet (0600): RSA of so many bits; 0: Ed25519. The exit status,
+ * after a message. */
+int cli_key_make(const char *path, unsigned bits);
+/* The public half of the key in a file, as the text of its record: "v=DKIM1; k=rsa; p=...". The exit status, after a
+ * message. */
+int cli_key_record(const char *path, struct buf *out);
+
+/* dns.c. Every record to publish for a domain, as lines of a zone file; the exit status, after a message. */
+int cli_records(struct buf *out, const struct conf *c, str domain);
+
+#endif
