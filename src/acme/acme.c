@@ -107,7 +107,7 @@ static void run(void *arg)
     int failures = 0;
     (void)arg;
     while (conf && conf->acme_names.n) {
-        struct conf *c = conf_ref(conf);
+        struct conf *c = conf_ref(conf), *before = c;
         int64_t due = due_in(c);
         rt_time wait = c->acme_retry << (failures < 5 ? failures : 5);
         if (due) {
@@ -116,10 +116,11 @@ static void run(void *arg)
         } else if (attempt(c, wait)) {
             failures = 0;
             wait = 60 * RT_S + 4 * c->tls_watch;
+            before = conf; /* a generation that came meanwhile does not have the new chain */
         } else {
             failures++;
         }
-        err e = wait_for_change(c, wait);
+        err e = wait_for_change(before, wait);
         conf_drop(&c);
         if (e)
             break;

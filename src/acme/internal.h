@@ -6,7 +6,7 @@
 
 enum {
     REPLY_MAX = 256 * 1024, /* octets of an answer */
-    HEAD_LINES_MAX = 100,
+    HEAD_LINES_MAX = 100,   /* of a question to us */
     HEAD_LINE_MAX = 8192,
     URL_MAX = 2048,
     NAMES_MAX = 100,
@@ -17,7 +17,6 @@ enum {
 
 struct https {
     const char *ca_pem; /* roots; NULL: the system's */
-    str agent;          /* User-Agent */
     struct arena *a;    /* for everything that is returned */
     struct buf *why;    /* what went wrong, in words */
 };
@@ -26,11 +25,6 @@ struct https_reply {
     str location, nonce, type, body;
     int retry_after; /* seconds; 0: not said */
 };
-struct https_url {
-    str host, path; /* host without brackets */
-    uint16_t port;
-};
-bool https_url_parse(str s, struct https_url *ret);
 /* One request on a connection of its own. OK: there was an answer, whatever it says. `body` p NULL: no body. */
 err https_ask(const struct https *h, const char *method, str url, str body, struct https_reply *ret) YIELDS;
 

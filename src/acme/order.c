@@ -348,8 +348,7 @@ static err run(struct order *x, str *ret_chain)
 err order_run(struct conf *c, struct arena *a, str *ret_chain, struct buf *why)
 {
     struct order x = {.c = c, .a = a, .why = why, .end = rt_after(wait_all)};
-    x.h = (struct https){
-        .ca_pem = conf_file_text(c, c->acme_ca_file).p, .agent = S("postrider/" POSTRIDER_VERSION), .a = a, .why = why};
+    x.h = (struct https){.ca_pem = conf_file_text(c, c->acme_ca_file).p, .a = a, .why = why};
     err e = run(&x, ret_chain);
     challenge_end();
     return e ? e : a->e;

@@ -33,7 +33,8 @@ struct entry {
 
 static struct {
     struct lock lock;
-    struct map map[3]; /* by enum directory_kind */
+    struct map map[3];        /* by enum directory_kind */
+    struct map_node *retired; /* domains that were replaced: somebody may still read them */
     struct db *db;
 } dir;
 
@@ -132,8 +133,12 @@ static void replace(enum directory_kind kind, str local, str domain, struct entr
         map_remove(&dir.map[kind], &old->node);
     if (with)
         map_add(&dir.map[kind], &with->node, hash_of(local, domain));
-    if (old && kind != DIR_DOMAIN)
+    if (old && kind == DIR_DOMAIN) {
+        old->node.next = dir.retired;
+        dir.retired = &old->node;
+    } else {
         free(old);
+    }
 }
 
 /* ---- reading and writing the file ---- */
@@ -236,6 +241,10 @@ void directory_close(void)
             free(container_of(n, struct entry, node));
         }
         map_free(&dir.map[k]);
+    }
+    for (struct map_node *n; (n = dir.retired);) {
+        dir.retired = n->next;
+        free(container_of(n, struct entry, node));
     }
 }
 

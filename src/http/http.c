@@ -119,7 +119,7 @@ static err put(const struct http_question *q, struct conn *c)
                STR_ARG(q->url.host), v6 ? "]" : "");
     if (q->url.port != (q->url.tls ? 443 : 80))
         buf_printf(&b, ":%u", q->url.port);
-    buf_add_c(&b, "\r\nUser-Agent: postrider\r\nConnection: close\r\n");
+    buf_add_c(&b, "\r\nUser-Agent: postrider/" POSTRIDER_VERSION "\r\nAccept-Language: en\r\nConnection: close\r\n");
     for (size_t i = 0; i < q->nfields; i++) {
         if (!http1_token(q->fields[i].name) || !http1_value(q->fields[i].value))
             return E_SYNTAX;

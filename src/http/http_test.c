@@ -142,6 +142,10 @@ static void urls(void **state)
         {"https://example.com/a\r\nX: y", NULL, NULL, 0, false},
         {"https://example.com/#x", NULL, NULL, 0, false},
         {"https://exa mple.com/", NULL, NULL, 0, false},
+        {"https:///x", NULL, NULL, 0, false},
+        {"https://example.com:x/", NULL, NULL, 0, false},
+        {"https://[::1/", NULL, NULL, 0, false},
+        {"https://[::1]x/", NULL, NULL, 0, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct http_url u;
