@@ -83,8 +83,6 @@ static void read_report(struct mail *m, str text)
         str address = str_trim(str_sub(text, from + 1, eol));
         struct fate_of *f = ledger_rcpt(m, address);
         str word = str_sub(text, action + 8, action + 14); /* failed, delaye(d), delive(red), relaye(d) */
-        if (!f && str_eq(address, str_c(m->from)) && m->report_ended)
-            return; /* the report itself was returned by an operator: the postmaster is told */
         if (!f) {
             violation("a report about %d names " STR_FMT, m->token, STR_ARG(address));
             return;
@@ -114,7 +112,9 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
         return;
     }
     if (report) {
-        read_report(m, message);
+        /* one that goes to somebody else is about the report itself, which an operator returned: for the postmaster */
+        if (!m->report_ended || nto == 0 || strcmp(to[0], m->from) == 0)
+            read_report(m, message);
         return;
     }
     if (str_search(message, S("\nthe end")) == STR_NONE)
