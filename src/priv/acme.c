@@ -209,7 +209,7 @@ static bool is_of_key(str chain, EVP_PKEY *key)
     return ok;
 }
 
-static char chain[CHAIN_MAX];
+static char *chain; /* CHAIN_MAX; made for the first piece */
 static size_t have; /* octets of it, from the beginning */
 
 /* Pieces in order: where this one begins, how long the whole is. The last one stores it. */
@@ -224,6 +224,8 @@ err priv_do_acme_store(str in, struct buf *out)
         return E_LIMIT;
     pthread_mutex_lock(&lock);
     err e = at <= have || at == 0 ? OK : E_NOT_FOUND; /* another keeper had the beginning */
+    if (!e && !chain && !(chain = malloc(CHAIN_MAX)))
+        e = E_NOMEM;
     if (!e) {
         memcpy(chain + at, piece.p, piece.n);
         have = at + piece.n;

@@ -27,7 +27,7 @@ struct exchange {
 
 static struct {
     struct lock lock;
-    struct exchange *v[EXCHANGES]; /* between two steps; by id modulo the size */
+    struct exchange **v; /* EXCHANGES, made with the library: between two steps; by id modulo the size */
     Gsasl *library;
     unsigned char decoy[32]; /* makes the salts of names that do not exist */
 } world;
@@ -116,7 +116,10 @@ static int ask(Gsasl *ctx, Gsasl_session *g, Gsasl_property prop)
 static Gsasl *library(void)
 {
     lock_take(&world.lock);
-    if (!world.library && RAND_bytes(world.decoy, sizeof world.decoy) == 1 && gsasl_init(&world.library) == GSASL_OK)
+    if (!world.v)
+        world.v = calloc(EXCHANGES, sizeof *world.v);
+    if (world.v && !world.library && RAND_bytes(world.decoy, sizeof world.decoy) == 1 &&
+        gsasl_init(&world.library) == GSASL_OK)
         gsasl_callback_set(world.library, ask);
     Gsasl *g = world.library;
     lock_drop(&world.lock);
@@ -128,7 +131,7 @@ static Gsasl *library(void)
 static struct exchange *take(uint64_t id)
 {
     lock_take(&world.lock);
-    struct exchange **at = &world.v[id % EXCHANGES], *x = *at && (*at)->id == id ? *at : NULL;
+    struct exchange **at = world.v ? &world.v[id % EXCHANGES] : NULL, *x = at && *at && (*at)->id == id ? *at : NULL;
     if (x)
         *at = NULL;
     lock_drop(&world.lock);

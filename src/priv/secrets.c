@@ -282,7 +282,7 @@ static struct {
     struct {
         unsigned char mac[PRIV_MAC_SIZE];
         rt_time at;
-    } v[LATELY];
+    } * v; /* LATELY; made with the key */
 } lately;
 
 static bool lately_mac(const struct priv_secret *s, str password, unsigned char ret[EVP_MAX_MD_SIZE])
@@ -295,7 +295,9 @@ static bool lately_mac(const struct priv_secret *s, str password, unsigned char 
     buf_put_str16(&b, s->hash);
     buf_put_str16(&b, password);
     lock_take(&lately.lock);
-    if (!lately.keyed)
+    if (!lately.v)
+        lately.v = calloc(LATELY, sizeof *lately.v);
+    if (lately.v && !lately.keyed)
         lately.keyed = RAND_bytes(lately.key, sizeof lately.key) == 1;
     bool keyed = lately.keyed;
     lock_drop(&lately.lock);
