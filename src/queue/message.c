@@ -306,8 +306,8 @@ err msg_admit(struct queue *q, struct msg *m)
         r->state = R_DONE;
         if (to == R_READY || (to == R_WAITING && r->next <= tick_now(q)))
             rcpt_ready(q, r, false);
-        else if (to == R_WAITING)
-            rcpt_wait(q, r, r->next < latest ? r->next : latest);
+        else if (to == R_WAITING) /* one without an attempt waits because its sender wants it so (RFC 4865) */
+            rcpt_wait(q, r, r->next < latest || !r->attempts ? r->next : latest);
         else
             rcpt_state(q, r, to);
     }

@@ -372,6 +372,23 @@ static void test_recovery(void **state)
     assert_int_equal(stats().recipients, 1);
 }
 
+/* Held back by its sender for longer than any delay: a new start changes nothing about that. */
+static void test_future_release(void **state)
+{
+    (void)state;
+    int64_t now = rt_wall_ms(), week = 7 * 86400000ll;
+    struct recipient to = {.address = S("a@x.test")};
+    struct rcpt_status st = {.attempts = 0, .next_ms = now + week};
+    struct envelope e = {
+        .id = 7, .arrived_ms = now, .expires_ms = now + 2 * week, .sender = S("s@h.test"), .to = &to, .nto = 1};
+    queue_recovered(w.q, &e, &st);
+    world_start();
+    world_advance(week - 60000);
+    assert_int_equal(drain(FATE_DELIVERED), 0);
+    world_advance(60000 + 2 * TICK_MS);
+    assert_int_equal(drain(FATE_DELIVERED), 1);
+}
+
 /* The wall clock was ahead by a month when the next attempt was written down. */
 static void test_clock_back(void **state)
 {
@@ -477,6 +494,7 @@ int main(void)
         T(test_sites),
         cmocka_unit_test_setup_teardown(test_recovery, setup_unstarted, teardown),
         cmocka_unit_test_setup_teardown(test_clock_back, setup_unstarted, teardown),
+        cmocka_unit_test_setup_teardown(test_future_release, setup_unstarted, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

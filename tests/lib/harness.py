@@ -204,6 +204,19 @@ def certificate(folder, names=("localhost", "mx.example.test"), stem="cert"):
     return cert, key
 
 
+def npm(package, version):
+    """An environment in which node finds this package. Each has a folder of its own in build/, filled once, by one test at a time."""
+    base = os.path.join(ROOT, "build", "npm", package)
+    os.makedirs(base, exist_ok=True)
+    with open(os.path.join(base, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = os.path.join(base, "ready-" + version)
+        if not os.path.exists(ready):
+            run(need("npm"), "install", "--prefix", base, "--no-audit", "--no-fund", package + "@" + version, seconds=300)
+            open(ready, "w").close()
+    return dict(os.environ, NODE_PATH=os.path.join(base, "node_modules"))
+
+
 class Authority:
     """A certificate authority of a test."""
 

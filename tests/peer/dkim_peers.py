@@ -10,7 +10,7 @@ import sys
 sys.path.append("/usr/lib/python3/dist-packages")       # dkimpy of Debian, under another Python, too
 from common import main
 from checks import Checker, new_key
-from harness import ROOT, Folder, Process, check, free_port, need, run, wait_port
+from harness import Folder, Process, check, free_port, need, npm, run, wait_port
 from dnsd import DnsServer
 
 MESSAGES = 240
@@ -151,10 +151,7 @@ const resolver = async (name, type) => {
 
 def mailauth():
     """mailauth of npm, in both directions"""
-    base = os.path.join(ROOT, "build", "peer")
-    if not os.path.isdir(os.path.join(base, "node_modules", "mailauth")):
-        os.makedirs(base, exist_ok=True)
-        run(need("npm"), "install", "--prefix", base, "--no-audit", "--no-fund", "mailauth@" + MAILAUTH, seconds=300)
+    env = npm("mailauth", MAILAUTH)
     w = world()
     job = {"zone": w.zone, "domain": DOMAIN, "verify": [w.file("v%d" % i, m) for i, m in enumerate(w.signed)], "sign": []}
     for i, m in enumerate(w.plain):
@@ -162,7 +159,7 @@ def mailauth():
         job["sign"].append({"file": w.file("s%d" % i, m), "selector": name, "algorithm": algorithm, "key": w.keys[name],
                             "canon": CANONS[i % 4]})
     p = run(need("node"), w.file("mailauth.js", MAILAUTH_SCRIPT), w.file("job.json", json.dumps(job)),
-            env=dict(os.environ, NODE_PATH=os.path.join(base, "node_modules")), seconds=300)
+            env=env, seconds=300)
     check(p.stdout, p.stderr)
     out = json.loads(p.stdout)
     for i, word in enumerate(out["verified"]):

@@ -1,10 +1,9 @@
 """nodemailer hands mail to postrider. The package is installed into build/, nowhere else."""
 import json
-import os
 
 from common import main
 from clients import Server
-from harness import ROOT, check, need, run
+from harness import check, need, npm, run
 from mailtext import parsed
 
 VERSION = "6.9.16"
@@ -24,11 +23,7 @@ Promise.all([...Array(10).keys()].map(send)).then(all => {
 
 
 def install():
-    base = os.path.join(ROOT, "build", "peer")
-    if not os.path.isdir(os.path.join(base, "node_modules", "nodemailer")):
-        os.makedirs(base, exist_ok=True)
-        run(need("npm"), "install", "--prefix", base, "--no-audit", "--no-fund", "nodemailer@" + VERSION, seconds=180)
-    return dict(os.environ, NODE_PATH=os.path.join(base, "node_modules"))
+    return npm("nodemailer", VERSION)
 
 
 def send(port_of, word):
