@@ -147,6 +147,8 @@ void do_bdat(struct session *s, const struct cmd *c, struct reply *r)
         return;
     }
     if (!chunk_begins(s, r)) {
+        if (s->state == STATE_MAIL && r->code < 500)
+            session_end_tx(s); /* what begins a message was not kept: its next chunk must not become one */
         (void)skip_chunk(s, size);
         return;
     }
