@@ -50,18 +50,7 @@ void world_serve(enum socket_kind kind, int fd)
 
 void loop_follow(struct conf *c)
 {
-    struct dns_config d = {
-        .servers = c->dns_servers.v,
-        .nservers = c->dns_servers.n,
-        .validate = c->dns_validate_now,
-        .timeout = c->dns_timeout,
-        .resolv_conf = c->resolv_conf,
-        .hosts = c->hosts,
-        .anchor = c->anchor,
-    };
-    err e = dns_setup(&d);
-    if (e)
-        rt_log(EV_dns_failed, log_c(""), log_c("setup"), log_err(e));
+    dns_follow(c);
     if (rt_index() == 0 && world.running)
         queue_reload(world.queue, c);
     if (rt_index() == 0)

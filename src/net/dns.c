@@ -3,6 +3,7 @@
  * want the same, each with its own patience. What answers stands behind a table (dns_unbound.c).
  */
 #include "net/dns.h"
+#include "conf/conf.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@ enum {
 };
 #define FAILURE_TTL RT_S /* RFC 9520 3.2: a failure is remembered at least so long */
 #define TIMEOUT_DEFAULT (5 * RT_S)
+#define AGAIN RT_S /* between tries to follow a configuration */
 
 static struct resolver {
     struct dns_engine *engine;
@@ -20,6 +22,8 @@ static struct resolver {
     struct map flights;
     uint64_t world; /* of the answers in the cache */
     rt_time timeout;
+    struct conf *want; /* a configuration that it could not follow yet; NULL: none */
+    struct timer again;
 } resolvers[LOOPS_MAX];
 
 const struct dns_backend *dns_backend = &dns_unbound;
@@ -69,10 +73,50 @@ err dns_setup(const struct dns_config *c)
     return OK;
 }
 
+/* Memory was short, or a descriptor: that may pass. */
+static void follow_again(struct timer *t)
+{
+    struct conf *c = container_of(t, struct resolver, again)->want;
+    container_of(t, struct resolver, again)->want = NULL;
+    dns_follow(c);
+    conf_drop(&c);
+}
+
+void dns_follow(struct conf *c)
+{
+    struct resolver *r = here();
+    const struct dns_config d = {
+        .servers = c->dns_servers.v,
+        .nservers = c->dns_servers.n,
+        .validate = c->dns_validate_now,
+        .timeout = c->dns_timeout,
+        .resolv_conf = c->resolv_conf,
+        .hosts = c->hosts,
+        .anchor = c->anchor,
+    };
+    err e = dns_setup(&d);
+    if (!r)
+        return;
+    timer_stop(&r->again);
+    conf_drop(&r->want);
+    if (!e)
+        return;
+    rt_log(EV_dns_failed, log_c(""), log_c("setup"), log_err(e));
+    if (e == E_SYNTAX)
+        return;
+    r->want = conf_ref(c);
+    r->again.fn = follow_again;
+    timer_set(&r->again, rt_after(AGAIN));
+}
+
 void dns_end(void)
 {
     struct resolver *r = here();
-    if (!r || !r->engine)
+    if (!r)
+        return;
+    timer_stop(&r->again);
+    conf_drop(&r->want);
+    if (!r->engine)
         return;
     dns_backend->close(r->engine);
     r->engine = NULL;

@@ -1,6 +1,7 @@
 /* Look-ups through libunbound and the cache, against a server of the test's own on loopback. */
 #include "rt/test_world.h"
 
+#include "conf/conf.h"
 #include "net/test_dns.h"
 
 #include <poll.h>
@@ -445,6 +446,57 @@ static void bad_settings(void *arg, int index)
     rt_stop();
 }
 
+/* ---- a resolver that cannot be made at once ------------------------------------------------------------------- */
+
+static int opens;
+
+static err open_late(struct dns_engine **ret, const struct dns_config *c)
+{
+    return ++opens < 3 ? E_NOMEM : dns_unbound.open(ret, c);
+}
+
+static err open_never(struct dns_engine **ret, const struct dns_config *c)
+{
+    (void)ret, (void)c;
+    opens++;
+    return E_SYNTAX;
+}
+
+/* Short of memory it tries again by itself; what is wrong in the configuration waits for another one. */
+static void follows_later(void *arg, int index)
+{
+    (void)arg, (void)index;
+    struct dns_backend late = dns_unbound;
+    struct conf c = {.refs = 1, .hosts = S("192.0.2.77 late.test\n")};
+    struct dns_answer r;
+    struct arena a;
+    arena_init(&a, 1024, 1 << 20);
+    rt_log_setup(LOG_ERROR, false, 2);
+    dns_backend = &late;
+    late.open = open_never;
+    dns_follow(&c);
+    CHECK(opens == 1 && c.refs == 1);
+    opens = 0;
+    late.open = open_late;
+    dns_follow(&c);
+    CHECK(opens == 1 && c.refs == 2);
+    CHECK(dns_lookup(S("late.test"), DNS_A, &a, &r) != OK);
+    while (opens < 3)
+        fiber_sleep(rt_after(10 * RT_MS));
+    CHECK(c.refs == 1);
+    CHECK(dns_lookup(S("late.test"), DNS_A, &a, &r) == OK);
+    arena_free(&a);
+    dns_end();
+    dns_backend = &dns_unbound;
+    rt_stop();
+}
+
+static void test_follow(void **state)
+{
+    (void)state;
+    world(1, follows_later);
+}
+
 static void test_settings(void **state)
 {
     (void)state;
@@ -453,7 +505,7 @@ static void test_settings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_lookups),
-                                       cmocka_unit_test(test_two_loops)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_follow),
+                                       cmocka_unit_test(test_lookups), cmocka_unit_test(test_two_loops)};
     return cmocka_run_group_tests_name("net/dns", tests, NULL, NULL);
 }

@@ -157,6 +157,10 @@ struct dns_config {
 /* Prepares this loop's resolver, in a fiber or a post; a reload calls it again: questions under way end with the old
  * one. E_NOMEM, E_IO; E_SYNTAX: a server without an IP address, or a trust anchor that is none. */
 err dns_setup(const struct dns_config *c);
+/* The same as a configuration says it. What fails (a loop short of memory) is logged and tried again each second; until
+ * then the resolver stays as it was. */
+struct conf;
+void dns_follow(struct conf *c);
 void dns_end(void); /* this loop asks no more */
 
 enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };

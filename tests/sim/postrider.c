@@ -85,9 +85,7 @@ static err listener_follow(struct conf *c)
 
 static void loop_follow(struct conf *c)
 {
-    struct dns_config d = {.servers = c->dns_servers.v, .nservers = c->dns_servers.n, .timeout = c->dns_timeout};
-    if (dns_setup(&d))
-        violation("no resolver");
+    dns_follow(c);
     if (rt_index() == 0 && running)
         queue_reload(sim.running->node->server->queue, c);
 }
