@@ -6,6 +6,7 @@
 #ifndef INTAKE_INTAKE_H
 #define INTAKE_INTAKE_H
 #include "conf/conf.h"
+#include "policy/policy.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
 #include "wire/addr.h"
@@ -22,27 +23,6 @@ struct intake { /* the rooms behind the door; one for the process */
 };
 void intake_setup(const struct intake *in); /* once, before sessions */
 struct conf *intake_conf(void);             /* with a reference */
-
-/* Who brings a message; filled in by the entrance, constant during a transaction. */
-struct source {
-    struct ip_port client, local; /* after PROXY and XCLIENT; ip.v 0: the local socket */
-    str client_text;              /* "192.0.2.1"; "local" for the socket */
-    str client_name;              /* confirmed reverse name; empty: unknown */
-    str helo;                     /* the name given; empty: none */
-    str user;                     /* account, or "uid 1000"; empty: nobody */
-    str tls;                      /* "TLSv1.3 with cipher X"; empty: in clear */
-    uint64_t session;             /* for the log */
-    str account;                  /* "local@domain" of the directory, whose addresses and limits hold; empty: none */
-    int64_t size_most;            /* a smaller limit than limits.message-size; 0: none */
-    uint32_t recipients_most;     /* likewise */
-    uint32_t tenant;
-    bool esmtp;         /* EHLO or LHLO was said */
-    bool lmtp;          /* only our own domains; one answer for each recipient */
-    bool authenticated; /* for the word behind `with` (RFC 3848) */
-    bool socket;        /* local submission: Received names the user instead of a client */
-    bool may_relay;     /* trusted network, authenticated, or local */
-    bool submitted;     /* repair missing headers (RFC 6409 8) */
-};
 
 /* One transaction: begun by MAIL, ended by commit or reset. All of its memory is in its arena. */
 struct tx {

@@ -2,10 +2,6 @@
 #include "intake/judge.h"
 #include "intake/internal.h"
 
-static const struct judges *others;
-
-void judge_setup(const struct judges *j) { others = j; }
-
 /* RFC 1870 6.1 */
 static bool on_mail(struct matter *m, struct reply *r)
 {
@@ -48,15 +44,31 @@ static bool on_end(struct matter *m, struct reply *r)
     return true;
 }
 
-static judge_fn *const always[PHASE_COUNT] = {[PHASE_MAIL] = on_mail, [PHASE_HEADER] = on_header, [PHASE_END] = on_end};
+static bool (*const always[PHASE_COUNT])(struct matter *m, struct reply *r) = {
+    [PHASE_MAIL] = on_mail, [PHASE_HEADER] = on_header, [PHASE_END] = on_end};
+
+bool judge_verdict(enum phase p, struct matter *m, struct verdict *v)
+{
+    struct policy *of = m->source->policy;
+    verdict_init(v);
+    if (always[p] && !always[p](m, &v->reply)) {
+        v->kind = v->reply.code >= 500 ? VERDICT_REFUSE : VERDICT_DEFER;
+        return false;
+    }
+    if (!policy_wants(of, p))
+        return true;
+    if (!policy_judge(of, p, m, v)) {
+        verdict_reply(v, 451, "4.3.1", "Out of memory, try again later");
+        return false;
+    }
+    return v->kind != VERDICT_REFUSE && v->kind != VERDICT_DEFER;
+}
 
 bool judge(enum phase p, struct matter *m, struct reply *r)
 {
-    if (always[p] && !always[p](m, r))
-        return false;
-    return !others || !others->phase[p] || others->phase[p](m, r);
+    SCRATCH struct verdict v;
+    if (judge_verdict(p, m, &v))
+        return true;
+    *r = v.reply;
+    return false;
 }
-
-bool judge_wants(enum phase p) { return others && others->phase[p]; }
-
-bool judge_may_change(const struct matter *m) { return others && others->may_change && others->may_change(m); }

@@ -193,7 +193,7 @@ static void take(struct recv_client *k, str octets, uint64_t at)
         buf_free(&f->head);
         octets = str_skip(octets, rest);
     }
-    if (octets.n && !f->dead && judge_wants(PHASE_BODY)) {
+    if (octets.n && !f->dead && judge_wants(PHASE_BODY, k->src)) {
         struct matter m = matter_of(k, octets);
         if (!judge(PHASE_BODY, &m, &r))
             give_up(k, &r);

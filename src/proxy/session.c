@@ -466,8 +466,8 @@ static enum recv_take rcpt(struct recv_client *k, const struct rcpt_cmd *m, str 
 static void ahead(struct recv_client *k)
 {
     struct front *f = front_of(k);
-    struct matter m = {.source = k->src, .conf = *k->conf, .env = &k->tx->env};
-    if (!f->first || !f->link || f->dead || k->tx->env.body == BODY_BINARYMIME || judge_may_change(&m))
+    if (!f->first || !f->link || f->dead || k->tx->env.body == BODY_BINARYMIME || judge_may_change(k->src) ||
+        judge_wants(PHASE_DATA, k->src))
         return;
     send_line(f->link, S("DATA"));
     f->data_asked = true;

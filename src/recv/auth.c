@@ -176,6 +176,21 @@ static bool take_step(struct exchange *x, str in, enum priv_result *ret)
     return true;
 }
 
+/* What the pipeline says to somebody who is known now. A log-in that is refused did not take place. */
+static void welcome(struct exchange *x)
+{
+    struct session *s = x->s;
+    struct matter m = {0};
+    if (session_policy(s, x->r) && session_judge(s, PHASE_AUTH, &m, x->r)) {
+        reply_set_str(x->r, 235, "2.7.0", S("Authentication successful"));
+        return;
+    }
+    s->src.user = s->src.account = S("");
+    s->src.authenticated = false;
+    s->src.tenant = s->l->c.tenant;
+    session_trust(s);
+}
+
 /* Proven; but is there such an account, and may it? */
 static void admit(struct exchange *x)
 {
@@ -212,7 +227,7 @@ static void admit(struct exchange *x)
     submit_seen(s->conf, user, &s->src.client.ip);
     rt_log(EV_auth, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_str(user), log_c(x->sasl.title),
            log_c(priv_mech_name(x->sasl.mech)));
-    reply_set_str(x->r, 235, "2.7.0", S("Authentication successful"));
+    welcome(x);
 }
 
 static void finish(struct exchange *x)

@@ -96,6 +96,13 @@ static void finish(struct session *s, struct reply *r)
     r->code = 0; /* said */
 }
 
+/* Is the message wanted? Only where there is somebody to get it: else the sink says so. */
+static bool data_welcome(struct session *s, struct reply *r)
+{
+    struct matter m = {0};
+    return !s->tx.accepted || session_judge(s, PHASE_DATA, &m, r);
+}
+
 void do_data(struct session *s, const struct cmd *c, struct reply *r)
 {
     (void)c;
@@ -108,7 +115,7 @@ void do_data(struct session *s, const struct cmd *c, struct reply *r)
             s->sink->ahead(&s->as);
         session_settle(s);
     }
-    if (!s->sink->body_begin(&s->as, DATA_DOT, r))
+    if (!data_welcome(s, r) || !s->sink->body_begin(&s->as, DATA_DOT, r))
         return;
     if (r->code != 354)
         reply_set_str(r, 354, "", S("End data with <CR><LF>.<CR><LF>"));
@@ -125,7 +132,7 @@ static bool chunk_begins(struct session *s, struct reply *r)
     case STATE_BDAT:
         return true;
     case STATE_MAIL:
-        return s->sink->body_begin(&s->as, DATA_CHUNK, r);
+        return data_welcome(s, r) && s->sink->body_begin(&s->as, DATA_CHUNK, r);
     default:
         reply_set_str(r, 503, "5.5.1", S("Send MAIL and RCPT first"));
         return false;

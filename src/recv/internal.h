@@ -66,10 +66,14 @@ void session_say(struct session *s, const struct reply *r) YIELDS;
 void session_settle(struct session *s) YIELDS;
 /* Asks for a verdict; the rest of `m` may be filled in. */
 bool session_judge(struct session *s, enum phase p, struct matter *m, struct reply *r) YIELDS;
+/* Makes or renews what the session carries through the pipeline. False: *r says that there is no memory. */
+bool session_policy(struct session *s, struct reply *r);
+/* What the sink and the pipeline keep of a transaction goes. */
+void session_reset(struct session *s) YIELDS;
 /* Ends the transaction, whatever it was; READY or GREET follows. */
-void session_end_tx(struct session *s);
+void session_end_tx(struct session *s) YIELDS;
 /* As after a new connection (TLS, XCLIENT): nothing that was said before counts. */
-void session_forget(struct session *s);
+void session_forget(struct session *s) YIELDS;
 /* Address and trust from c->peer, c->local. */
 void session_client(struct session *s);
 void session_trust(struct session *s);

@@ -44,16 +44,20 @@ void do_mail(struct session *s, const struct cmd *c, struct reply *r)
     enum fault f = cmd_mail(c->args, session_exts(s), true, &s->tx.arena, &m);
     if (f) {
         fault_reply(r, f, true);
-        s->sink->reset(&s->as);
+        session_reset(s);
         return;
     }
     look_up(s);
+    if (!session_policy(s, r)) {
+        session_reset(s);
+        return;
+    }
     struct matter matter = {.mail = &m};
     enum recv_take took = RECV_NO;
     if (session_judge(s, PHASE_MAIL, &matter, r))
         took = s->sink->mail(&s->as, &m, c->args, r);
     if (took == RECV_NO) {
-        s->sink->reset(&s->as);
+        session_reset(s);
         return;
     }
     s->later += took == RECV_LATER;

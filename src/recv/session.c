@@ -37,11 +37,28 @@ void session_say(struct session *s, const struct reply *r)
     conn_write(s->c, buf_str(&out));
 }
 
+bool session_policy(struct session *s, struct reply *r)
+{
+    if (policy_begin(&s->src.policy, &s->src, s->conf) == OK)
+        return true;
+    reply_set_str(r, 421, "4.3.1", S("Out of memory, try again later"));
+    s->why = "no memory";
+    s->closing = true;
+    return false;
+}
+
+void session_reset(struct session *s)
+{
+    s->sink->reset(&s->as);
+    if (s->src.policy)
+        policy_tx_end(s->src.policy);
+}
+
 void session_end_tx(struct session *s)
 {
     if (s->tx.open)
         fiber_shield(false);
-    s->sink->reset(&s->as);
+    session_reset(s);
     if (s->state != STATE_GREET)
         s->state = STATE_READY;
 }
@@ -116,14 +133,25 @@ void session_client(struct session *s)
     session_trust(s);
 }
 
+static struct source first_source(const struct session *s)
+{
+    return (struct source){.tenant = s->l->c.tenant,
+                           .lmtp = is_lmtp(s),
+                           .listener = s->l->c.conf_listener ? s->l->c.conf_listener->title : S(""),
+                           .proxied = s->l->c.kind == RECV_PROXY};
+}
+
 void session_forget(struct session *s)
 {
     session_end_tx(s);
     s->state = STATE_GREET;
-    uint64_t id = s->src.session;
+    struct source fresh = first_source(s);
+    fresh.session = s->src.session;
+    fresh.policy = s->src.policy;
+    fresh.early = s->src.early;
     arena_reset(&s->names);
     s->offer = (struct recv_offer){0};
-    s->src = (struct source){.session = id, .tenant = s->l->c.tenant, .lmtp = is_lmtp(s)};
+    s->src = fresh;
     s->named = false;
     session_client(s);
 }
@@ -142,7 +170,8 @@ static void welcome(struct session *s)
     struct reply r = {0};
     struct matter m = {0};
     reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
-    if (!device_welcome(s, &r) || !session_judge(s, PHASE_CONNECT, &m, &r) || !s->sink->open(&s->as, &r)) {
+    if (!device_welcome(s, &r) || !session_policy(s, &r) || !session_judge(s, PHASE_CONNECT, &m, &r) ||
+        !s->sink->open(&s->as, &r)) {
         session_log_refused(s, S("connection"), &r);
         s->why = "refused at its greeting";
         s->closing = true;
@@ -256,7 +285,13 @@ bool session_judge(struct session *s, enum phase p, struct matter *m, struct rep
     m->source = &s->src;
     m->conf = s->conf;
     m->env = s->tx.open ? &s->tx.env : NULL;
-    return judge(p, m, r);
+    if (judge(p, m, r))
+        return true;
+    if (r->code == 421 && !s->closing) { /* the pipeline wants an end of it */
+        s->why = "refused by policy";
+        s->closing = true;
+    }
+    return false;
 }
 
 /* Commands of the sink's own: those that are neither the frame of a transaction nor of the connection. */
@@ -366,7 +401,8 @@ static void session_end(struct session *s)
     fiber_shield(true); /* a cancelled fiber may still say goodbye, for a short time */
     farewell(s);
     s->later = 0;
-    s->sink->reset(&s->as);
+    session_reset(s);
+    policy_free(&s->src.policy);
     s->sink->close(&s->as);
     s->c->deadline = rt_after(FAREWELL_TIME);
     s->c->hasty = s->closing && !s->quit;
@@ -393,7 +429,7 @@ static bool session_begin(struct session *s, struct conn *c, struct recv_listene
     s->until = rt_after(s->conf->limits_session_time);
     tx_init(&s->tx);
     arena_init(&s->names, NAMES_CHUNK, NAMES_MAX);
-    s->src = (struct source){.tenant = l->c.tenant, .lmtp = is_lmtp(s)};
+    s->src = first_source(s);
     s->src.session = __atomic_add_fetch(&last_session, 1, __ATOMIC_RELAXED);
     session_client(s);
     metric_add(M_connections, 1);

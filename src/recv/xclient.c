@@ -121,7 +121,10 @@ static void become(struct session *s, struct claim *k, struct reply *r)
         return;
     }
     r->code = 0;
-    session_greet(s);
+    struct matter m = {0};
+    policy_free(&s->src.policy); /* another client: it is judged from the beginning */
+    if (session_policy(s, r) && session_judge(s, PHASE_CONNECT, &m, r))
+        session_greet(s);
 }
 
 void do_xclient(struct session *s, const struct cmd *c, struct reply *r)

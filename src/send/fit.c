@@ -61,10 +61,10 @@ static void choose(const struct peer *p, struct trans *j)
 /* For all that take part and have no fate yet. */
 static void fail_all(const struct peer *p, struct trans *j, const char *text)
 {
-    struct verdict v = verdict_of(j->ticket, FATE_FAILED, str_c(text), str_c(p->host));
+    struct finding v = finding_of(j->ticket, FATE_FAILED, str_c(text), str_c(p->host));
     for (uint32_t k = 0; k < j->nto; k++)
         if (j->ticket->to[j->who[k]].fate == FATE_NONE)
-            verdict_give(&v, j->ticket, j->who[k]);
+            finding_give(&v, j->ticket, j->who[k]);
 }
 
 static uint32_t wanted(const struct trans *j)
@@ -96,12 +96,12 @@ static bool fit_ascii(struct peer *p, struct trans *j)
 {
     struct ticket *t = j->ticket;
     const struct envelope *env = &j->reader.env;
-    struct verdict v =
-        verdict_of(t, FATE_FAILED, S("553 5.6.7 the next server cannot take internationalized addresses (SMTPUTF8)"),
+    struct finding v =
+        finding_of(t, FATE_FAILED, S("553 5.6.7 the next server cannot take internationalized addresses (SMTPUTF8)"),
                    str_c(p->host));
     for (uint32_t k = 0; k < j->nto; k++)
         if (!downgrade(t, &t->to[j->who[k]].address))
-            verdict_give(&v, t, j->who[k]);
+            finding_give(&v, t, j->who[k]);
     if (!downgrade(t, &j->sender)) {
         fail_all(p, j, "553 5.6.7 the next server cannot take the sender's internationalized address (SMTPUTF8)");
         return false;
@@ -137,10 +137,10 @@ static err convert(struct peer *p, struct trans *j, bool must)
         e = resign(p, j);
     bool inner = info.head_8bit && !(j->reader.env.flags & ENV_8BIT_HEAD) && !j->utf8;
     if (e && !err_is_perm(e)) {
-        struct verdict v = verdict_of_err(j->ticket, e, "converting the message", str_c(""));
+        struct finding v = finding_of_err(j->ticket, e, "converting the message", str_c(""));
         for (uint32_t k = 0; k < j->nto; k++)
             if (j->ticket->to[j->who[k]].fate == FATE_NONE)
-                verdict_give(&v, j->ticket, j->who[k]);
+                finding_give(&v, j->ticket, j->who[k]);
     } else if (inner) {
         fail_all(p, j,
                  "554 5.6.9 the next server cannot take internationalized text in the header of a part (SMTPUTF8)");

@@ -131,16 +131,16 @@ enum stage { STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_END };
  * STAGE_END. */
 enum fate outcome_of_reply(const struct reply *r, enum stage at);
 
-struct verdict { /* what is said of one or many recipients; texts live in the ticket's arena */
+struct finding { /* what is said of one or many recipients; texts live in the ticket's arena */
     enum fate fate;
     str reply, remote;
 };
-struct verdict verdict_of(struct ticket *t, enum fate f, str reply, str remote);
-struct verdict verdict_of_reply(struct peer *p, struct ticket *t, enum fate f);
+struct finding finding_of(struct ticket *t, enum fate f, str reply, str remote);
+struct finding finding_of_reply(struct peer *p, struct ticket *t, enum fate f);
 /* "451 4.4.2 connection lost while sending the message". E_CANCELLED is no attempt: FATE_NONE. */
-struct verdict verdict_of_err(struct ticket *t, err e, const char *while_doing, str remote);
-void verdict_give(const struct verdict *v, struct ticket *t, uint32_t i);
-void verdict_give_all(const struct verdict *v, struct ticket *t); /* to those without a fate */
+struct finding finding_of_err(struct ticket *t, err e, const char *while_doing, str remote);
+void finding_give(const struct finding *v, struct ticket *t, uint32_t i);
+void finding_give_all(const struct finding *v, struct ticket *t); /* to those without a fate */
 void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t arrived_ms);
 
 /* ---- trans.c: one message over a peer ------------------------------------------------------------------------- */

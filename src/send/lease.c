@@ -140,8 +140,8 @@ static void end_all(struct run *r, enum fate f, str reply, str remote, const cha
 {
     while (take_more(r)) {
         struct ticket *t = r->v[r->at++];
-        struct verdict v = verdict_of(t, f, reply, remote);
-        verdict_give_all(&v, t);
+        struct finding v = finding_of(t, f, reply, remote);
+        finding_give_all(&v, t);
         if (loop)
             log_loop(t, reply);
         outcome_log(t, S(""), str_c(via), S(""), rt_wall_ms());

@@ -187,14 +187,14 @@ static err find_box(struct mill *m, const struct ticket *t, bool junk, struct bo
 
 static void fail(struct item *it, err e)
 {
-    struct verdict v = verdict_of_err(it->ticket, e, "writing to the mailbox", S(""));
-    verdict_give_all(&v, it->ticket);
+    struct finding v = finding_of_err(it->ticket, e, "writing to the mailbox", S(""));
+    finding_give_all(&v, it->ticket);
 }
 
 static void refuse(struct item *it, str text)
 {
-    struct verdict v = verdict_of(it->ticket, FATE_FAILED, text, S(""));
-    verdict_give_all(&v, it->ticket);
+    struct finding v = finding_of(it->ticket, FATE_FAILED, text, S(""));
+    finding_give_all(&v, it->ticket);
 }
 
 /* Into the file; OK and E_EXISTS: the box must be synced. */
@@ -278,10 +278,10 @@ static void settle(struct mill *m, struct item *it, err e)
     if (it->box && (e || it->box->e)) {
         fail(it, e ? e : it->box->e);
     } else if (it->box) {
-        struct verdict v = verdict_of(
+        struct finding v = finding_of(
             t, FATE_RELAYED, it->before ? S("250 2.0.0 was delivered before") : S("250 2.0.0 delivered to the mailbox"),
             S(""));
-        verdict_give_all(&v, t);
+        finding_give_all(&v, t);
     }
     outcome_log(t, it->sender, str_c(m->lease->key), S(""), it->arrived_ms);
     queue_done(m->lease, t);

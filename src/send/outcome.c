@@ -26,44 +26,44 @@ enum fate outcome_of_reply(const struct reply *r, enum stage at)
     return reply_is_perm(r) ? FATE_FAILED : FATE_DEFERRED; /* also 2xx and 3xx where they make no sense */
 }
 
-struct verdict verdict_of(struct ticket *t, enum fate f, str reply, str remote)
+struct finding finding_of(struct ticket *t, enum fate f, str reply, str remote)
 {
     str kept = arena_str(&t->arena, str_sub(reply, 0, 500)), host = arena_str(&t->arena, remote);
-    return (struct verdict){f, kept.p ? kept : (str){"", 0}, host.p ? host : (str){"", 0}};
+    return (struct finding){f, kept.p ? kept : (str){"", 0}, host.p ? host : (str){"", 0}};
 }
 
-struct verdict verdict_of_reply(struct peer *p, struct ticket *t, enum fate f)
+struct finding finding_of_reply(struct peer *p, struct ticket *t, enum fate f)
 {
     SCRATCH char text[512];
     struct buf b;
     buf_init_fixed(&b, text, sizeof text);
     reply_print_line(&b, &p->in.r);
-    return verdict_of(t, f, buf_str(&b), str_c(p->host));
+    return finding_of(t, f, buf_str(&b), str_c(p->host));
 }
 
-struct verdict verdict_of_err(struct ticket *t, err e, const char *while_doing, str remote)
+struct finding finding_of_err(struct ticket *t, err e, const char *while_doing, str remote)
 {
     char text[512];
     struct buf b;
     if (e == E_CANCELLED)
-        return (struct verdict){FATE_NONE, {"", 0}, {"", 0}};
+        return (struct finding){FATE_NONE, {"", 0}, {"", 0}};
     buf_init_fixed(&b, text, sizeof text);
     buf_printf(&b, "451 4.%s %s while %s", err_esc(e), err_text(e), while_doing);
-    return verdict_of(t, FATE_DEFERRED, buf_str(&b), remote);
+    return finding_of(t, FATE_DEFERRED, buf_str(&b), remote);
 }
 
-void verdict_give(const struct verdict *v, struct ticket *t, uint32_t i)
+void finding_give(const struct finding *v, struct ticket *t, uint32_t i)
 {
     t->to[i].fate = (uint8_t)v->fate;
     t->to[i].reply = v->reply;
     t->to[i].remote = v->remote;
 }
 
-void verdict_give_all(const struct verdict *v, struct ticket *t)
+void finding_give_all(const struct finding *v, struct ticket *t)
 {
     for (uint32_t i = 0; i < t->nto; i++)
         if (t->to[i].fate == FATE_NONE)
-            verdict_give(v, t, i);
+            finding_give(v, t, i);
 }
 
 void outcome_log(const struct ticket *t, str sender, str via, str tls, int64_t arrived_ms)

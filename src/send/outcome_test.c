@@ -40,11 +40,11 @@ static void errors(void **state)
     struct ticket_rcpt to[1];
     ticket_of(&t, to, 1);
     for (int e = 1; e < ERR_COUNT; e++) { /* no error of ours or of a connection ends a recipient */
-        struct verdict v = verdict_of_err(&t, (err)e, "testing", S("mx.test"));
+        struct finding v = finding_of_err(&t, (err)e, "testing", S("mx.test"));
         assert_int_equal(v.fate, e == E_CANCELLED ? FATE_NONE : FATE_DEFERRED);
         assert_true(e == E_CANCELLED || str_starts(v.reply, S("451 4.")));
     }
-    struct verdict v = verdict_of_err(&t, E_RESET, "sending the message", S("mx.test"));
+    struct finding v = finding_of_err(&t, E_RESET, "sending the message", S("mx.test"));
     assert_str(v.reply, "451 4.4.2 connection lost while sending the message");
     assert_str(v.remote, "mx.test");
     arena_free(&t.arena);
@@ -56,17 +56,17 @@ static void giving(void **state)
     struct ticket t;
     struct ticket_rcpt to[3];
     ticket_of(&t, to, 3);
-    struct verdict one = verdict_of(&t, FATE_FAILED, S("550 no"), S("a.test")),
-                   all = verdict_of(&t, FATE_DELIVERED, S("250 yes"), S("b.test"));
-    verdict_give(&one, &t, 1);
-    verdict_give_all(&all, &t);
+    struct finding one = finding_of(&t, FATE_FAILED, S("550 no"), S("a.test")),
+                   all = finding_of(&t, FATE_DELIVERED, S("250 yes"), S("b.test"));
+    finding_give(&one, &t, 1);
+    finding_give_all(&all, &t);
     assert_int_equal(to[0].fate, FATE_DELIVERED);
     assert_int_equal(to[1].fate, FATE_FAILED);
     assert_str(to[1].reply, "550 no");
     assert_str(to[1].remote, "a.test");
     assert_str(to[2].reply, "250 yes");
     t.arena.max = t.arena.used; /* no memory for the text: the fate stands all the same */
-    struct verdict bare = verdict_of(&t, FATE_FAILED, S("550 a text that is too long"), S("c.test"));
+    struct finding bare = finding_of(&t, FATE_FAILED, S("550 a text that is too long"), S("c.test"));
     assert_int_equal(bare.fate, FATE_FAILED);
     assert_int_equal(bare.reply.n, 0);
     arena_free(&t.arena);

@@ -15,20 +15,20 @@ static bool has(const uint64_t *set, uint32_t k) { return set[k / 64] >> k % 64 
 static void put(uint64_t *set, uint32_t k) { set[k / 64] |= (uint64_t)1 << k % 64; }
 
 /* To all that share the fate of the transaction. */
-static void give_all(struct trans *j, const struct verdict *v)
+static void give_all(struct trans *j, const struct finding *v)
 {
     for (uint32_t k = 0; k < j->nto; k++)
         if (rcpt(j, k)->fate == FATE_NONE && !has(j->left, k))
-            verdict_give(v, j->ticket, j->who[k]);
+            finding_give(v, j->ticket, j->who[k]);
 }
 static void reply_for_all(struct peer *p, struct trans *j, enum fate f)
 {
-    struct verdict v = verdict_of_reply(p, j->ticket, f);
+    struct finding v = finding_of_reply(p, j->ticket, f);
     give_all(j, &v);
 }
 static void err_for_all(struct peer *p, struct trans *j, err e, const char *while_doing)
 {
-    struct verdict v = verdict_of_err(j->ticket, e, while_doing, p ? str_c(p->host) : str_c(""));
+    struct finding v = finding_of_err(j->ticket, e, while_doing, p ? str_c(p->host) : str_c(""));
     give_all(j, &v);
 }
 
@@ -175,11 +175,11 @@ static void take_rcpt(struct peer *p, struct trans *j, uint32_t k)
         return;
     }
     enum fate f = rcpt_fate(p, j);
-    struct verdict v = verdict_of_reply(p, j->ticket, f);
+    struct finding v = finding_of_reply(p, j->ticket, f);
     if (f == FATE_NONE)
         put(j->left, k);
     else
-        verdict_give(&v, j->ticket, j->who[k]);
+        finding_give(&v, j->ticket, j->who[k]);
 }
 
 static void take_step(struct peer *p, struct trans *j, uint32_t step)
@@ -227,8 +227,8 @@ err trans_begin(struct peer *p, struct trans *j, struct ticket *t)
     *j = (struct trans){.ticket = t};
     err e = spool_read_open(&j->reader, send_world.spool, t->id, t->mem);
     if (e) {
-        struct verdict v = verdict_of_err(t, e == E_NOT_FOUND ? E_CORRUPT : e, "reading it from the spool", str_c(""));
-        verdict_give_all(&v, t);
+        struct finding v = finding_of_err(t, e == E_NOT_FOUND ? E_CORRUPT : e, "reading it from the spool", str_c(""));
+        finding_give_all(&v, t);
         return e;
     }
     j->opened = true;
@@ -369,7 +369,7 @@ static enum fate success(const struct peer *p) { return p->ehlo.caps & CAP_DSN ?
 /* SMTP: one answer for all accepted recipients. LMTP: one each, in their order (RFC 2033 4.2). */
 err trans_end(struct peer *p, struct trans *j)
 {
-    struct verdict v = {0};
+    struct finding v = {0};
     bool have = false;
     if (!j->go)
         return OK;
@@ -383,12 +383,12 @@ err trans_end(struct peer *p, struct trans *j)
                 return e;
             }
             enum fate f = outcome_of_reply(&p->in.r, STAGE_END);
-            v = verdict_of_reply(p, j->ticket, f == FATE_DELIVERED ? success(p) : f);
+            v = finding_of_reply(p, j->ticket, f == FATE_DELIVERED ? success(p) : f);
             j->reset = j->reset || (j->bdat && f != FATE_DELIVERED); /* RFC 3030 2 */
             p->gone = p->gone || p->in.r.code == 421;
             have = true;
         }
-        verdict_give(&v, j->ticket, j->who[k]);
+        finding_give(&v, j->ticket, j->who[k]);
     }
     return p->gone ? E_CLOSED : OK;
 }

@@ -1,0 +1,194 @@
+/* A session in the pipeline: who is asked in which phase, and what their verdicts add up to. */
+#include "policy/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------ */
+
+static const char *const phases[] = {
+#define PHASE(NAME, name, ...) name,
+#include "policy/phases.def"
+#undef PHASE
+};
+
+const char *phase_name(enum phase p) { return phases[p]; }
+
+bool phase_find(str name, enum phase *ret)
+{
+    for (int p = 0; p < PHASE_COUNT; p++)
+        if (str_ieq(name, str_c(phases[p]))) {
+            *ret = (enum phase)p;
+            return true;
+        }
+    return false;
+}
+
+const char *verdict_name(enum verdict_kind k)
+{
+    static const char *const names[] = {"continue", "accept",     "refuse", "defer",
+                                        "discard",  "quarantine", "hold",   "redirect"};
+    return names[k];
+}
+
+void verdict_reply(struct verdict *v, int code, const char *esc, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    v->kind = code >= 500 ? VERDICT_REFUSE : VERDICT_DEFER;
+    reply_set_str(&v->reply, code, esc, str_sub(str_mem(text, sizeof text - 1), 0, n > 0 ? (size_t)n : 0));
+}
+
+/* ---- a session's life --------------------------------------------------------------------------------------- */
+
+static unsigned wanted(const struct filter *f, const struct source *s, const struct conf *c)
+{
+    return f->wants ? f->wants(s, c) & f->phases : f->phases;
+}
+
+static struct policy *policy_new(void)
+{
+    struct policy *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    arena_init(&p->tx, TX_MEM_CHUNK, TX_MEM_MAX);
+    arena_init(&p->session, TX_MEM_CHUNK, SESSION_MEM_MAX);
+    verdict_init(&p->outcome);
+    p->last = &p->edits;
+    return p;
+}
+
+err policy_begin(struct policy **ret, const struct source *s, const struct conf *c)
+{
+    struct policy *p = *ret;
+    unsigned want[FILTERS_MAX] = {0}, all = 0;
+    bool change = false;
+    for (size_t i = 0; filters[i].name; i++) {
+        want[i] = wanted(&filters[i], s, c);
+        all |= want[i];
+        change |= want[i] && filters[i].may_change;
+    }
+    if (!p && !all)
+        return OK;
+    if (!p && !(p = *ret = policy_new()))
+        return E_NOMEM;
+    memcpy(p->wants, want, sizeof want);
+    p->phases = all;
+    p->may_change = change;
+    return OK;
+}
+
+static void drop_edits(struct policy *p)
+{
+    for (struct edit *e = p->edits; e; e = e->next)
+        body_drop(&e->body);
+    p->edits = NULL;
+    p->last = &p->edits;
+    p->nedits = 0;
+}
+
+void policy_tx_end(struct policy *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; filters[i].name; i++)
+        if (filters[i].tx_end && p->own[i])
+            filters[i].tx_end(p, &p->own[i]);
+    drop_edits(p);
+    verdict_init(&p->outcome);
+    p->tx_lifted = false;
+    p->score = 0;
+    arena_reset(&p->tx);
+}
+
+void policy_free(struct policy **pp)
+{
+    struct policy *p = *pp;
+    if (!p)
+        return;
+    policy_tx_end(p);
+    for (size_t i = 0; filters[i].name; i++)
+        if (filters[i].session_end && p->own[i])
+            filters[i].session_end(p, &p->own[i]);
+    arena_free(&p->tx);
+    arena_free(&p->session);
+    free(p);
+    *pp = NULL;
+}
+
+bool policy_wants(const struct policy *p, enum phase ph) { return p && p->phases & PHASE_BIT(ph); }
+bool policy_may_change(const struct policy *p) { return p && p->may_change; }
+const struct verdict *policy_outcome(const struct policy *p) { return &p->outcome; }
+const struct edit *policy_edits(const struct policy *p) { return p->edits; }
+struct arena *policy_mem(struct policy *p) { return &p->tx; }
+struct arena *policy_session_mem(struct policy *p) { return &p->session; }
+double policy_score_now(const struct policy *p) { return p->score; }
+
+/* ---- a phase ------------------------------------------------------------------------------------------------- */
+
+static bool of_session(enum phase ph) { return ph <= PHASE_AUTH; }
+
+/* Takes up one filter's verdict. True: the phase ends here. */
+static bool settled(struct policy *p, enum phase ph, struct verdict *v)
+{
+    bool here = ph == PHASE_RCPT && !v->whole; /* it is about one recipient */
+    switch (v->kind) {
+    case VERDICT_CONTINUE:
+        return false;
+    case VERDICT_ACCEPT:
+        p->lifted |= of_session(ph);
+        p->tx_lifted |= !of_session(ph) && ph != PHASE_RCPT;
+        return true;
+    case VERDICT_REFUSE:
+    case VERDICT_DEFER:
+        if (!v->reply.code)
+            verdict_reply(v, v->kind == VERDICT_REFUSE ? 550 : 451, v->kind == VERDICT_REFUSE ? "5.7.1" : "4.7.1",
+                          v->kind == VERDICT_REFUSE ? "Refused by policy" : "Refused by policy for now");
+        return true;
+    case VERDICT_DISCARD:
+        if (!here) {
+            p->outcome = *v;
+            p->tx_lifted = true; /* nothing more is to be known of it */
+            v->kind = VERDICT_CONTINUE;
+        }
+        return true;
+    case VERDICT_QUARANTINE:
+    case VERDICT_HOLD:
+        if (p->outcome.kind != VERDICT_QUARANTINE) { /* the stronger, and of equals the first */
+            v->to = p->outcome.to;
+            p->outcome = *v;
+        }
+        return false;
+    case VERDICT_REDIRECT:
+        if (here)
+            return true;
+        p->outcome.to = v->to;
+        return false;
+    }
+    return false;
+}
+
+bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verdict *v)
+{
+    verdict_init(v);
+    if (!policy_wants(p, ph) || p->lifted || p->tx_lifted)
+        return true;
+    for (size_t i = 0; filters[i].name; i++) {
+        if (!(p->wants[i] & PHASE_BIT(ph)))
+            continue;
+        verdict_init(v);
+        p->running = filters[i].name;
+        if (!filters[i].run(p, &p->own[i], ph, m, v))
+            return false;
+        if (!v->by)
+            v->by = filters[i].name;
+        if (settled(p, ph, v))
+            return true;
+    }
+    verdict_init(v);
+    return true;
+}
