@@ -226,4 +226,5 @@ void check(struct load *l)
     check_routes(l);
     texts_of_files(l);
     check_dkims(l);
+    check_rules(l);
 }

@@ -12,11 +12,19 @@
 #define CONF_CONF_H
 #include "base/arena.h"
 #include "base/buf.h"
+#include "conf/rule.h"
 #include "wire/ip.h"
 #include "wire/url.h"
 
 #include <sys/socket.h>
 
+/* An entry of a list of DNS lists, "zone=127.0.0.2-11*2": which answers count, and how much. */
+struct conf_zone {
+    str name;       /* in A-labels, lower case */
+    uint8_t low[4]; /* answers from low to high in each octet */
+    uint8_t high[4];
+    int weight; /* 1 when none is written */
+};
 struct conf_list {
     str *v;
     size_t n;
@@ -79,6 +87,8 @@ struct conf_listener {
 #include "conf/keys.def"
     const struct conf_upstream **upstreams; /* of `proxy`; the first is that of servers named in place, if any */
     size_t nupstreams;
+    const struct conf_rule **judged; /* rules that apply to it, in order: of `rules`, or all whose `on` fits */
+    size_t njudged;
 };
 
 /* Where mail goes: `deliver` and the entries of `via`, understood. */
@@ -145,6 +155,45 @@ struct conf_dkim { /* a key that signs */
     str names;            /* of `headers`, for h=: "From:To"; empty: what is usual */
 };
 
+struct conf_access { /* section list */
+    str title;
+    int line;
+#define KEY_list CONF_FIELD
+#include "conf/keys.def"
+    str text, database; /* contents of file and sqlite */
+    struct conf_zone *zones;
+    size_t nzones;
+    size_t at; /* its place in conf.lists */
+};
+
+/* What a rule may say about where it applies, bits of conf_rule.where. */
+enum conf_where {
+    CONF_ON_INBOUND = 1,
+    CONF_ON_SUBMISSION = 2,
+    CONF_ON_RELAY = 4,
+    CONF_ON_LOCAL = 8,
+    CONF_ON_PROXY = 16,
+    CONF_ON_DELIVERY = 32,
+    CONF_ON_OUTBOUND = CONF_ON_SUBMISSION | CONF_ON_RELAY | CONF_ON_LOCAL
+};
+
+struct conf_rule {
+    str title;
+    int line;
+#define KEY_rule CONF_FIELD
+#include "conf/keys.def"
+    struct rule_cond *cond; /* of `if`; NULL: always */
+    struct rule_action *actions;
+    size_t nactions;
+    enum rule_phase phase;
+    unsigned where;                         /* bits of conf_where; 0 with listeners only */
+    const struct conf_listener **listeners; /* of `on` */
+    size_t nlisteners;
+    bool everywhere; /* no `on` */
+    size_t at_index; /* its place in conf.rules */
+    int line_if, line_then, line_at, line_on;
+};
+
 struct conf {
 #define KEY_global CONF_FIELD
 #include "conf/keys.def"
@@ -157,6 +206,10 @@ struct conf {
     size_t nsources;
     struct conf_dkim *dkims;
     size_t ndkims;
+    struct conf_access *lists;
+    size_t nlists;
+    struct conf_rule *rules; /* in the order of the file */
+    size_t nrules;
     size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */
@@ -268,6 +321,8 @@ bool conf_has_mailbox(const struct conf_domain *d, str local);
 /* How many of something in a minute, an hour, a day: "30/min 500/h 2000/d", each unit at most once; "" none. 0: no
  * limit. False: it is none of these. */
 bool conf_rate(str text, uint32_t ret[3]);
+/* "zone", "zone=127.0.0.2-11", "zone=127.0.0.2*-3": false: it is none of these. `mem` for the name. */
+bool conf_zone(str text, struct arena *mem, struct conf_zone *ret);
 /* What a mailbox may be called, since its name becomes a folder's: NULL, or what was expected. */
 const char *conf_mailbox_fault(str name);
 /* Local part without quotes, without regard to ASCII case. Sub-addresses are the caller's business. */

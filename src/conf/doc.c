@@ -11,6 +11,8 @@ union any { /* room for the struct of each section */
     struct conf_upstream upstream;
     struct conf_source source;
     struct conf_dkim dkim;
+    struct conf_access list;
+    struct conf_rule rule;
 };
 
 /* The defaults of all sections, to be printed. */
@@ -67,8 +69,9 @@ static void sample_keys(struct buf *out, enum section s, const char *group, cons
     arena_free(&p.mem);
 }
 
-static const char *const titles[] = {NULL,    "mx",    "example.org", "\"info@example.org\"",
-                                     "\"*\"", "inner", "staff",       "s1._domainkey.example.org"};
+static const char *const titles[] = {NULL,      "mx",      "example.org", "\"info@example.org\"",
+                                     "\"*\"",   "inner",   "staff",       "s1._domainkey.example.org",
+                                     "blocked", "big-mail"};
 
 void conf_sample(struct buf *out)
 {
@@ -155,6 +158,58 @@ static void manual_keys(struct buf *out, enum section s, const char *group)
     arena_free(&p.mem);
 }
 
+/* ---- the words of rules ---- */
+
+static void row(struct buf *out, const char *words, const char *more, const char *text)
+{
+    buf_add_c(out, ".It ");
+    mdoc_text(out, words);
+    if (more[0]) {
+        buf_add_char(out, ' ');
+        mdoc_text(out, more);
+    }
+    buf_add_char(out, '\n');
+    mdoc_text(out, text);
+    buf_add_c(out, ".\n");
+}
+
+static void manual_facts(struct buf *out)
+{
+    buf_add_c(out, ".Pp\nFacts, and the phase in which a rule that names them is judged:\n"
+                   ".Bl -tag -width Ds -compact\n");
+    for (int i = 0; i < RULE_FACTS; i++) {
+        const struct rule_fact_row *f = &rule_facts[i];
+        buf_add_c(out, ".It ");
+        mdoc_text(out, f->words);
+        buf_printf(out, " (%s)\n", rule_phases[f->usual].word);
+        mdoc_text(out, f->text);
+        each_word(out, f->values, "; one of ", ", ");
+        if (f->first != f->usual)
+            buf_printf(out, "; may be asked from \"%s\" on", rule_phases[f->first].word);
+        buf_add_c(out, ".\n");
+    }
+    buf_add_c(out, ".El\n");
+}
+
+static void manual_rules(struct buf *out)
+{
+    buf_add_c(out, ".Pp\nA condition is a sentence: tests are joined by and, or, not and parentheses; and binds closer "
+                   "than or.\nA test is a fact, an operator and a value; a value with blanks, commas or parentheses "
+                   "stands in single quotes.\nOperators may be preceded by is and by not.\n"
+                   ".Pp\nPhases:\n.Bl -tag -width Ds -compact\n");
+    for (int i = 0; i < RULE_PHASES; i++)
+        row(out, rule_phases[i].word, "", rule_phases[i].text);
+    buf_add_c(out, ".El\n");
+    manual_facts(out);
+    buf_add_c(out, ".Pp\nOperators:\n.Bl -tag -width Ds -compact\n");
+    for (int i = 0; i < RULE_OPS; i++)
+        row(out, rule_ops[i].words[0] ? rule_ops[i].words : "(none)", "", rule_ops[i].text);
+    buf_add_c(out, ".El\n.Pp\nActions:\n.Bl -tag -width Ds -compact\n");
+    for (int i = 0; i < RULE_DOS; i++)
+        row(out, rule_dos[i].words, rule_dos[i].shape, rule_dos[i].text);
+    buf_add_c(out, ".El\n");
+}
+
 void conf_manual(struct buf *out)
 {
     buf_add_c(out, ".Ss Top level\n");
@@ -166,6 +221,8 @@ void conf_manual(struct buf *out)
     for (int s = SEC_listener; s < SEC_COUNT; s++) {
         buf_printf(out, ".Ss %s title { }\n%s\n", sections[s - 1].name, sections[s - 1].text);
         manual_keys(out, (enum section)s, NULL);
+        if (s == SEC_rule)
+            manual_rules(out);
     }
 }
 
@@ -237,6 +294,10 @@ void conf_print(struct buf *out, const struct conf *c)
         print_section(out, c, SEC_source, c->sources[i].title, &c->sources[i]);
     for (size_t i = 0; i < c->ndkims; i++)
         print_section(out, c, SEC_dkim, c->dkims[i].title, &c->dkims[i]);
+    for (size_t i = 0; i < c->nlists; i++)
+        print_section(out, c, SEC_list, c->lists[i].title, &c->lists[i]);
+    for (size_t i = 0; i < c->nrules; i++)
+        print_section(out, c, SEC_rule, c->rules[i].title, &c->rules[i]);
 }
 
 /* ---- what a reload cannot change ---- */

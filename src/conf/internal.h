@@ -15,6 +15,8 @@ enum section {
     SEC_upstream,
     SEC_source,
     SEC_dkim,
+    SEC_list,
+    SEC_rule,
     SEC_COUNT
 };
 enum type {
@@ -62,6 +64,8 @@ enum key_count {
 #define KEY_upstream(name, ...) KEY_AT_upstream_##name,
 #define KEY_source(name, ...) KEY_AT_source_##name,
 #define KEY_dkim(name, ...) KEY_AT_dkim_##name,
+#define KEY_list(name, ...) KEY_AT_list_##name,
+#define KEY_rule(name, ...) KEY_AT_rule_##name,
 #include "conf/keys.def"
     KEY_COUNT
 };
@@ -172,6 +176,7 @@ void check_aliases(struct load *l);
 void check_routes(struct load *l);
 void check_dkims(struct load *l);      /* keys that sign: their titles, what they sign */
 void check_proxies(struct load *l);    /* upstreams, listeners that use them, routes of stored mail */
+void check_rules(struct load *l);      /* lists and rules: sentences to trees, names to sections, phases */
 bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */
 void check_loops(struct load *l);      /* by the index */
 void conf_index_free(struct conf_index *x);

@@ -243,17 +243,49 @@ static void dkim(struct load *l, const struct block *b, struct place *at, str *r
         *ret_title = arena_printf(&l->c->arena, STR_FMT "._domainkey." STR_FMT, STR_ARG(selector), STR_ARG(domain));
 }
 
+static void list(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    struct conf_access *x = &l->c->lists[l->c->nlists++];
+    x->line = b->line;
+    at->base = x;
+    *ret_title = b->title;
+    if (!listener_title(b->title))
+        fail(&l->e, b->line, "list: expected a title of letters, digits, \".\", \"-\", \"_\" (at most 32), found %s",
+             shown(&l->e, b->title));
+}
+
+static void rule(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    struct conf_rule *x = &l->c->rules[l->c->nrules++];
+    x->line = x->line_if = x->line_then = x->line_at = x->line_on = b->line;
+    at->base = x;
+    *ret_title = b->title;
+    for (const struct entry *e = b->first; e; e = e->next) {
+        int *line = str_eq(e->name, S("if"))     ? &x->line_if
+                    : str_eq(e->name, S("then")) ? &x->line_then
+                    : str_eq(e->name, S("at"))   ? &x->line_at
+                    : str_eq(e->name, S("on"))   ? &x->line_on
+                                                 : NULL;
+        if (line)
+            *line = e->line;
+    }
+    if (!listener_title(b->title))
+        fail(&l->e, b->line, "rule: expected a title of letters, digits, \".\", \"-\", \"_\" (at most 32), found %s",
+             shown(&l->e, b->title));
+}
+
 /* The title is the first member of each section's struct. */
 _Static_assert(offsetof(struct conf_listener, title) == 0 && offsetof(struct conf_domain, title) == 0 &&
                    offsetof(struct conf_alias, title) == 0 && offsetof(struct conf_route, title) == 0 &&
                    offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0 &&
-                   offsetof(struct conf_dkim, title) == 0,
+                   offsetof(struct conf_dkim, title) == 0 && offsetof(struct conf_access, title) == 0 &&
+                   offsetof(struct conf_rule, title) == 0,
                "titles come first");
 
 static void titled(struct load *l, const struct block *b, enum section s)
 {
     static void (*const make[])(struct load *, const struct block *, struct place *,
-                                str *) = {NULL, listener, domain, alias, route, upstream, source, dkim};
+                                str *) = {NULL, listener, domain, alias, route, upstream, source, dkim, list, rule};
     struct buf where;
     char mem[WHERE_MAX] = "";
     str title = b->title;
@@ -315,6 +347,8 @@ static bool make_room(struct load *l, const struct block *tree)
     c->sources = arena_array(&c->arena, n[SEC_source], sizeof *c->sources);
     c->upstreams = arena_array(&c->arena, n[SEC_upstream] + n[SEC_listener], sizeof *c->upstreams);
     c->dkims = arena_array(&c->arena, n[SEC_dkim], sizeof *c->dkims);
+    c->lists = arena_array(&c->arena, n[SEC_list], sizeof *c->lists);
+    c->rules = arena_array(&c->arena, n[SEC_rule], sizeof *c->rules);
     return !c->arena.e;
 }
 

@@ -26,6 +26,9 @@ static const char text[] = "hostname = \"mx.example.test\"\n"
                            "cher.test { mailboxes = {\"a\", \"b\"} catch-all = \"a@b.test\" }\n"
                            "alias \"\\\"x y\\\"@b.test\" { to = {\"a@b.test\"} }\n"
                            "route .x.test { via = {\"smtp://h.test\", \"mx\"} from = {\"@c.test\", \"a@d.test\"} }\n"
+                           "list l { entries = {\"a.test\"} dns = \"z.test=127.0.0.2\" }\n"
+                           "rule r { if = \"(sender is a@b.test or size > 2MB) and not client in list l\"\n"
+                           " then = {\"limit 3/min by client\", \"refuse 550 5.7.1 no\"} on = \"mx\" }\n"
                            "queue { delays = {1s, 2s} } dns { servers = {\"127.0.0.1\"} }\n";
 
 static void whole(struct conf *c, const struct buf *want)

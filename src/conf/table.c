@@ -13,6 +13,8 @@ enum { R = KEY_RELOAD, S = KEY_START, P = KEY_PATH, F = KEY_FILE, X = KEY_SECRET
 #define KEY_upstream(...) ROW(upstream, conf_upstream, __VA_ARGS__)
 #define KEY_source(...) ROW(source, conf_source, __VA_ARGS__)
 #define KEY_dkim(...) ROW(dkim, conf_dkim, __VA_ARGS__)
+#define KEY_list(...) ROW(list, conf_access, __VA_ARGS__)
+#define KEY_rule(...) ROW(rule, conf_rule, __VA_ARGS__)
 const struct key keys[KEY_COUNT] = {
 #include "conf/keys.def"
 };
@@ -27,10 +29,17 @@ const struct named sections[] = {
 #include "conf/keys.def"
     {NULL, NULL}};
 
+/* The octets of a name that are written: not an underscore at its end. */
+static size_t name_length(const char *name)
+{
+    size_t n = strlen(name);
+    return n && name[n - 1] == '_' ? n - 1 : n;
+}
+
 /* Equal but that a hyphen is written for an underscore of C. */
 static bool is_word(str written, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = name_length(name);
     if (written.n != n)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -78,8 +87,9 @@ const struct key *key_find(enum section s, const char *group, str name)
 
 void key_word(struct buf *out, const struct key *k)
 {
-    for (const char *p = key_rest(k); *p; p++)
-        buf_add_char(out, *p == '_' ? '-' : *p);
+    const char *name = key_rest(k);
+    for (size_t i = 0, n = name_length(name); i < n; i++)
+        buf_add_char(out, name[i] == '_' ? '-' : name[i]);
 }
 
 const char *group_find(str name)
@@ -148,7 +158,7 @@ str nearest_key(enum section s, const char *group, str found, struct arena *mem)
     struct nearest x = {found, {0}, WORD_MAX};
     for (const struct key *k = keys; k < keys + KEY_COUNT; k++)
         if (key_here(k, s, group))
-            nearest_try(&x, str_c(key_rest(k)));
+            nearest_try(&x, (str){key_rest(k), name_length(key_rest(k))});
     str copy = arena_str(mem, x.best);
     for (size_t i = 0; copy.p && i < copy.n; i++)
         if (copy.p[i] == '_')
