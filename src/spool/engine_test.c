@@ -238,6 +238,33 @@ static void recycles(void **state)
     assert_int_equal(seen.n, 0);
 }
 
+/* ---- folders whose sync fails --------------------------------------------------------------------- */
+
+static err dir_sync_fails(int fd) { return fd == e->dir ? E_IO : rt_fs_real.sync(fd); }
+
+/* A segment whose name is gone never takes another message, even when the folder's sync failed. */
+static void surplus_without_sync(void **state)
+{
+    (void)state;
+    static uint64_t ids[400];
+    struct rt_fs fs = rt_fs_real;
+    reopen();
+    for (int i = 0; i < 400; i++)
+        ids[i] = put(20000, 1);
+    for (int i = 0; i < 400; i++)
+        finish(ids[i]);
+    fs.sync = dir_sync_fails;
+    rt_fs = &fs;
+    work();
+    rt_fs = &rt_fs_real;
+    for (int i = 0; i < 200; i++) {
+        ids[i] = put(20000, 1);
+        work();
+    }
+    reopen();
+    assert_int_equal(seen.n, 200);
+}
+
 static void chunks(void **state)
 {
     (void)state;
@@ -289,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(put_recover_read, setup, teardown),
         cmocka_unit_test_setup_teardown(recycles, setup, teardown),
+        cmocka_unit_test_setup_teardown(surplus_without_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(chunks, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

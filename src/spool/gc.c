@@ -3,15 +3,35 @@
 
 #include <stdlib.h>
 
-static struct seg *pick(struct engine *e, bool (*want)(const struct engine *e, const struct seg *s))
+typedef bool seg_test(const struct engine *e, const struct seg *s);
+
+/* The oldest such segment; under the lock. */
+static struct seg *oldest(struct engine *e, seg_test *want)
 {
     struct seg *best = NULL;
-    lock_take(&e->lock);
     for (uint32_t i = 0; i < e->nsegs; i++)
         if (e->segs[i] && (!best || e->segs[i]->gen < best->gen) && want(e, e->segs[i]))
             best = e->segs[i];
-    lock_drop(&e->lock);
     return best;
+}
+
+static struct seg *pick(struct engine *e, seg_test *want)
+{
+    lock_take(&e->lock);
+    struct seg *s = oldest(e, want);
+    lock_drop(&e->lock);
+    return s;
+}
+
+/* From here on it is the helper's alone. */
+static struct seg *seize(struct engine *e, seg_test *want)
+{
+    lock_take(&e->lock);
+    struct seg *s = oldest(e, want);
+    if (s)
+        s->state = SEG_BUSY;
+    lock_drop(&e->lock);
+    return s;
 }
 
 static bool is_ready(const struct engine *e, const struct seg *s)
@@ -20,26 +40,27 @@ static bool is_ready(const struct engine *e, const struct seg *s)
     return s->state == SEG_READY;
 }
 
-/* An unlinked file is as good as a FREE head once the folder is synced. */
-static err unlink_segment(struct engine *e, struct seg *s)
+static err unlink_segment(struct engine *e, const struct seg *s)
 {
     char name[16];
     seg_name(name, "seg", s->slot);
-    err bad = rt_fs->unlink(e->dir, name);
+    return rt_fs->unlink(e->dir, name);
+}
+
+/* An unlinked file is as good as a FREE head once the folder is synced. */
+static err unlink_for_good(struct engine *e, const struct seg *s)
+{
+    err bad = unlink_segment(e, s);
     return bad ? bad : rt_fs->sync(e->dir);
 }
 
 static bool free_one(struct engine *e)
 {
-    struct seg *s = pick(e, seg_is_dead);
+    struct seg *s = seize(e, seg_is_dead); /* nothing opens a segment without a live message any more */
     if (!s)
         return false;
-    /* Nothing opens a segment without a live message any more: from here it is ours alone. */
-    lock_take(&e->lock);
     uint64_t gen = s->gen;
-    s->state = SEG_BUSY;
-    lock_drop(&e->lock);
-    err bad = s->poisoned ? unlink_segment(e, s) : seg_write_head(e, s, HEAD_FREE, engine_next_gen(e));
+    err bad = s->poisoned ? unlink_for_good(e, s) : seg_write_head(e, s, HEAD_FREE, engine_next_gen(e));
     lock_take(&e->lock);
     s->state = bad ? SEG_SEALED : SEG_FREE;
     s->stuck = bad != OK;
@@ -81,19 +102,27 @@ static bool is_free(const struct engine *e, const struct seg *s)
     return s->state == SEG_FREE;
 }
 
+/* Once its name is gone it can never be written to again, whatever becomes of the folder's sync: if that fails, a FREE
+ * segment may be back after a crash. */
 static bool delete_surplus(struct engine *e)
 {
     lock_take(&e->lock);
     uint32_t keep = engine_keep(e, FOR_MESSAGES) + 1;
     bool many = engine_spares(e) > (e->spare > keep ? e->spare : keep);
     lock_drop(&e->lock);
-    struct seg *s = many ? pick(e, is_free) : NULL;
-    if (!s || unlink_segment(e, s))
+    struct seg *s = many ? seize(e, is_free) : NULL;
+    if (!s)
         return false;
+    err bad = unlink_segment(e, s);
     lock_take(&e->lock);
-    seg_delete(e, s);
+    if (bad)
+        s->state = SEG_FREE;
+    else
+        seg_delete(e, s);
     lock_drop(&e->lock);
-    return true;
+    if (!bad)
+        rt_fs->sync(e->dir);
+    return !bad;
 }
 
 /* ---- compaction -------------------------------------------------------------------------------- */
@@ -110,7 +139,7 @@ static bool can_copy(const struct engine *e, const struct seg *s)
 static struct seg *choose(struct engine *e)
 {
     uint64_t used = 0, live = 0;
-    struct seg *oldest = NULL, *emptiest = NULL;
+    struct seg *low = NULL, *emptiest = NULL;
     for (uint32_t i = 0; i < e->nsegs; i++) {
         struct seg *s = e->segs[i];
         if (!s || (s->state != SEG_SEALED && s->state != SEG_ACTIVE))
@@ -120,8 +149,8 @@ static struct seg *choose(struct engine *e)
         uint64_t cost = s->live_bytes + s->state_bytes;
         if (!can_copy(e, s) || cost > s->size / 5 * 4)
             continue;
-        if (cost <= s->size / 5 && (!oldest || s->gen < oldest->gen))
-            oldest = s;
+        if (cost <= s->size / 5 && (!low || s->gen < low->gen))
+            low = s;
         if (!emptiest || cost < emptiest->live_bytes + emptiest->state_bytes)
             emptiest = s;
     }
@@ -129,7 +158,7 @@ static struct seg *choose(struct engine *e)
     bool tight = e->full || (e->max_bytes && (e->nsegs + 2) * e->segment_size > e->max_bytes);
     if (used <= alive + (tight ? 0 : e->garbage))
         return NULL;
-    return oldest ? oldest : used > 2 * alive + e->garbage || tight ? emptiest : NULL;
+    return low ? low : used > 2 * alive + e->garbage || tight ? emptiest : NULL;
 }
 
 static bool begin(struct engine *e)
