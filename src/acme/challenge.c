@@ -3,7 +3,7 @@
  * of the name with a hash in it. The key of that certificate is thrown away with it; it proves nothing else.
  */
 #include "acme/internal.h"
-#include "net/net.h"
+#include "http/http.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -144,25 +144,15 @@ static const char *text_of(str token)
     return NULL;
 }
 
-static void answer_http(struct conn *c)
+static void answer(void *arg, const struct http1_request *q, struct http_reply *r)
 {
-    str line, target = {0}, word = {0};
-    char token[TOKEN_MAX + 1] = "";
-    if (conn_readline(c, 2048, &line, NULL))
+    (void)arg;
+    const char *text = str_starts(q->path, S(PATH)) ? text_of(str_skip(q->path, sizeof PATH - 1)) : NULL;
+    if (!text)
         return;
-    bool get = str_cut(&line, ' ', &word) && str_eq(word, S("GET")) && str_cut(&line, ' ', &target);
-    get = get && str_starts(target, S(PATH)) && str_to_c(str_skip(target, sizeof PATH - 1), token, sizeof token);
-    for (int i = 0; i < HEAD_LINES_MAX; i++)
-        if (conn_readline(c, HEAD_LINE_MAX, &line, NULL) || line.n == 0)
-            break;
-    const char *text = get ? text_of(str_c(token)) : NULL;
-    const char *body = text ? text : "there is nothing here\n";
-    conn_printf(c,
-                "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
-                "X-Content-Type-Options: nosniff\r\n\r\n%s",
-                text ? "200 OK" : "404 Not Found", text ? "application/octet-stream" : "text/plain", strlen(body),
-                body);
-    conn_end(c);
+    r->status = 200;
+    r->type = "application/octet-stream";
+    buf_add_c(r->body, text);
 }
 
 struct client {
@@ -180,7 +170,7 @@ static void serve_client(void *arg)
         c.deadline = rt_after(client_time);
         c.hasty = true;
         if (!s)
-            answer_http(&c);
+            (void)http_serve_one(&c, answer, NULL);
         else if (tls_accept(&c, s, NULL) == OK)
             conn_end(&c); /* the handshake was all */
         conn_close(&c);

@@ -6,8 +6,6 @@
 
 enum {
     REPLY_MAX = 256 * 1024, /* octets of an answer */
-    HEAD_LINES_MAX = 100,   /* of a question to us */
-    HEAD_LINE_MAX = 8192,
     URL_MAX = 2048,
     NAMES_MAX = 100,
     TOKEN_MAX = 128,

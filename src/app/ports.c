@@ -223,6 +223,7 @@ static err make_listener(struct conf *c, struct port *p, const struct conf_bundl
             return E_NOT_FOUND;
         rc.kind = l->nupstreams                   ? RECV_PROXY
                   : l->protocol == CONF_LMTP      ? RECV_LMTP
+                  : l->protocol == CONF_HTTPS     ? RECV_WEB
                   : l->submission || l->devices.n ? RECV_SUBMISSION
                                                   : RECV_MX;
         err e = l->tls == CONF_TLS_OFF ? OK : make_tls(c, l, b, &tls);

@@ -2,11 +2,11 @@
 #include "check/check.h"
 #include "cli/check.h"
 #include "cli/keys.h"
+#include "web/web.h"
 
-#include <netinet/in.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <stdarg.h>
+#include <stdio.h>
+
 #include <stdio.h>
 
 enum { TEXT_STRING_MAX = 255 }; /* octets of one string of a TXT record (RFC 1035 3.3) */
@@ -56,37 +56,6 @@ static int dkim(struct buf *out, const struct conf *c, str domain)
     return status;
 }
 
-/* SHA-256 of the public key of the certificate that the server shows: "3 1 1" (RFC 7671 5.1). */
-static void tlsa(struct buf *out, const struct conf *c)
-{
-    char path[1024];
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    if (c->tls_certificate.n ? !str_to_c(c->tls_certificate, path, sizeof path)
-                             : snprintf(path, sizeof path, STR_FMT "/secrets/cert.pem", STR_ARG(c->data_dir)) < 0)
-        return;
-    FILE *f = fopen(path, "re");
-    X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
-    if (f)
-        fclose(f);
-    unsigned char *der = NULL;
-    int len = x ? i2d_PUBKEY(X509_get0_pubkey(x), &der) : 0;
-    if (len > 0 && EVP_Digest(der, (size_t)len, hash, &n, EVP_sha256(), NULL)) {
-        buf_printf(out,
-                   "; only when the zone of " STR_FMT
-                   " is signed; a new key of the certificate needs a new record before it is used\n"
-                   "_25._tcp." STR_FMT ". TLSA 3 1 1 ",
-                   STR_ARG(c->hostname), STR_ARG(c->hostname));
-        for (unsigned i = 0; i < n; i++)
-            buf_printf(out, "%02x", hash[i]);
-        buf_add_char(out, '\n');
-    } else {
-        buf_printf(out, "; TLSA: %s cannot be read\n", path);
-    }
-    OPENSSL_free(der);
-    X509_free(x);
-}
-
 static void services(struct buf *out, const struct conf *c, str domain)
 {
     for (size_t i = 0; i < c->nlisteners; i++) {
@@ -100,14 +69,27 @@ static void services(struct buf *out, const struct conf *c, str domain)
     }
 }
 
+/* RFC 8461: the record, and the policy that it stands for. */
 static void sts(struct buf *out, const struct conf *c, str domain)
 {
-    buf_printf(out,
-               "; MTA-STS: once https://mta-sts." STR_FMT "/.well-known/mta-sts.txt serves these four lines\n"
-               ";   version: STSv1\n;   mode: enforce\n;   mx: " STR_FMT "\n;   max_age: 604800\n"
-               "; publish this, and change the id whenever they change:\n"
-               "; _mta-sts." STR_FMT ". TXT \"v=STSv1; id=1\"\n",
-               STR_ARG(domain), STR_ARG(c->hostname), STR_ARG(domain));
+    AUTO_BUF policy = {.max = 65536};
+    char id[WEB_ID_SIZE + 1];
+    str text, line;
+    if (!web_policy(c, conf_domain(c, domain), &policy) || policy.e)
+        return;
+    web_policy_id(buf_str(&policy), id);
+    if (web_serves(c))
+        buf_printf(out, "mta-sts." STR_FMT ". CNAME " STR_FMT ".\n", STR_ARG(domain), STR_ARG(c->hostname));
+    else
+        buf_printf(out,
+                   "; MTA-STS needs https://mta-sts." STR_FMT "/.well-known/mta-sts.txt: a listener with protocol = "
+                   "\"https\", or a web server\n; of yours with a certificate for that name and these lines in "
+                   "the file:\n",
+                   STR_ARG(domain));
+    for (text = buf_str(&policy); !web_serves(c) && str_cut(&text, '\n', &line);)
+        if (line.n)
+            buf_printf(out, ";   " STR_FMT "\n", STR_ARG(str_sub(line, 0, line.n - 1)));
+    txt_c(out, "_mta-sts.", domain, "v=STSv1; id=%s", id);
 }
 
 int cli_records(struct buf *out, const struct conf *c, str domain)
@@ -118,7 +100,7 @@ int cli_records(struct buf *out, const struct conf *c, str domain)
     txt_c(out, "_dmarc.", domain, "v=DMARC1; p=quarantine; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
     txt_c(out, "_smtp._tls.", domain, "v=TLSRPTv1; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
     services(out, c, domain);
-    tlsa(out, c);
+    cli_tlsa_print(out, c);
     sts(out, c, domain);
     return status;
 }

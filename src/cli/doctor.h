@@ -34,9 +34,16 @@ void doctor_certificate(struct doctor *d); /* of the server and of each listener
 void doctor_ports(struct doctor *d) YIELDS;
 
 /* doctor_names.c: what DNS says */
+err doctor_ask(struct doctor *d, enum dns_type type, struct dns_answer *ret, const char *fmt, ...) YIELDS
+    __attribute__((format(printf, 4, 5)));
 bool doctor_resolver(struct doctor *d) YIELDS; /* false: there is no use in asking it more */
 void doctor_hostname(struct doctor *d) YIELDS; /* forward and reverse; fills in own[] */
 void doctor_domain(struct doctor *d, str domain) YIELDS;
 void doctor_outgoing(struct doctor *d, str domain) YIELDS; /* can its servers be reached? */
+
+/* doctor_tls.c: transport security */
+void doctor_sts(struct doctor *d, str subject, str domain) YIELDS;
+void doctor_tlsrpt(struct doctor *d, str subject, str domain) YIELDS;
+void doctor_tlsa(struct doctor *d) YIELDS;
 
 #endif

@@ -205,7 +205,8 @@ static void greeting(struct doctor *d, str subject, const char *at, const struct
         return;
     }
     str line = {0};
-    if (l->tls != CONF_TLS_IMPLICIT && !l->proxy_protocol_from.n && !d->conf->proxy_protocol_from.n)
+    if (l->tls != CONF_TLS_IMPLICIT && l->protocol != CONF_HTTPS && !l->proxy_protocol_from.n &&
+        !d->conf->proxy_protocol_from.n)
         e = conn_readline(&c, 1000, &line, NULL);
     if (e || (line.n && !str_starts(line, S("220"))))
         doctor_say(d, FINDING_WARNING, subject, "%s greets with \"" STR_FMT "\" %s\tthe log of the server says why", at,

@@ -5,9 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static err ask(struct doctor *d, enum dns_type type, struct dns_answer *ret, const char *fmt, ...) YIELDS
-    __attribute__((format(printf, 4, 5)));
-static err ask(struct doctor *d, enum dns_type type, struct dns_answer *ret, const char *fmt, ...)
+err doctor_ask(struct doctor *d, enum dns_type type, struct dns_answer *ret, const char *fmt, ...)
 {
     char name[600];
     va_list ap;
@@ -27,7 +25,7 @@ static bool nothing(err e) { return e == E_DNS_NODATA || e == E_DNS_NONE; }
 bool doctor_resolver(struct doctor *d)
 {
     struct dns_answer a;
-    err e = ask(d, DNS_MX, &a, SIGNED_NAME);
+    err e = doctor_ask(d, DNS_MX, &a, SIGNED_NAME);
     bool own = d->conf->dns_servers.n != 0;
     if (e == E_DNS_BOGUS)
         doctor_say(d, FINDING_ERROR, S("resolver"),
@@ -51,7 +49,7 @@ bool doctor_resolver(struct doctor *d)
 static void add_addresses(struct doctor *d, enum dns_type type, err *ret_e)
 {
     struct dns_answer a;
-    err e = ask(d, type, &a, STR_FMT, STR_ARG(str_sub(d->conf->hostname, 0, 255)));
+    err e = doctor_ask(d, type, &a, STR_FMT, STR_ARG(str_sub(d->conf->hostname, 0, 255)));
     if (!*ret_e || nothing(*ret_e))
         *ret_e = e && !nothing(e) ? e : *ret_e;
     for (size_t i = 0; i < a.n && d->nown < DOCTOR_ADDRESSES_MAX; i++)
@@ -109,6 +107,7 @@ void doctor_hostname(struct doctor *d)
         doctor_say(d, FINDING_OK, S("hostname"), STR_FMT " has the address " STR_FMT, STR_ARG(host), STR_ARG(at));
         reverse(d, &d->own[i]);
     }
+    doctor_tlsa(d);
 }
 
 /* ---- a domain -----------------------------------------------------------------------------------------------------
@@ -130,16 +129,16 @@ static bool leads_here(struct doctor *d, str host)
     struct dns_answer a;
     if (str_ieq(host, d->conf->hostname))
         return true;
-    if (ask(d, DNS_A, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255))) == OK && is_own(d, &a))
+    if (doctor_ask(d, DNS_A, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255))) == OK && is_own(d, &a))
         return true;
-    return ask(d, DNS_AAAA, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255))) == OK && is_own(d, &a);
+    return doctor_ask(d, DNS_AAAA, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255))) == OK && is_own(d, &a);
 }
 
 static void mx(struct doctor *d, str subject, str domain)
 {
     struct dns_answer a;
     str host = d->conf->hostname;
-    err e = ask(d, DNS_MX, &a, STR_FMT, STR_ARG(domain));
+    err e = doctor_ask(d, DNS_MX, &a, STR_FMT, STR_ARG(domain));
     bool here = false;
     for (size_t i = 0; i < a.n && !here; i++)
         here = leads_here(d, a.v[i].data);
@@ -188,7 +187,7 @@ static bool has_text(const struct dns_answer *a, str begin)
 static void dmarc(struct doctor *d, str subject, str domain)
 {
     struct dns_answer a;
-    err e = ask(d, DNS_TXT, &a, "_dmarc." STR_FMT, STR_ARG(domain));
+    err e = doctor_ask(d, DNS_TXT, &a, "_dmarc." STR_FMT, STR_ARG(domain));
     if (has_text(&a, S("v=DMARC1")))
         doctor_say(d, FINDING_OK, subject, "it has a DMARC record");
     else
@@ -208,7 +207,7 @@ static void dkim(struct doctor *d, str subject, const struct conf_dkim *k)
         doctor_say(d, FINDING_WARNING, subject, "the key %s cannot be read\trun this as root", path);
         return;
     }
-    err e = ask(d, DNS_TXT, &a, STR_FMT, STR_ARG(str_sub(k->title, 0, 255)));
+    err e = doctor_ask(d, DNS_TXT, &a, STR_FMT, STR_ARG(str_sub(k->title, 0, 255)));
     for (size_t i = 0; i < a.n; i++)
         if (str_eq(a.v[i].data, buf_str(&want))) {
             doctor_say(d, FINDING_OK, subject, "the DKIM key " STR_FMT " is published", STR_ARG(k->selector));
@@ -233,6 +232,8 @@ void doctor_domain(struct doctor *d, str domain)
         if (str_ieq(d->conf->dkims[i].domain, domain))
             dkim(d, buf_str(&subject), &d->conf->dkims[i]);
     dmarc(d, buf_str(&subject), domain);
+    doctor_sts(d, buf_str(&subject), domain);
+    doctor_tlsrpt(d, buf_str(&subject), domain);
 }
 
 /* ---- the way out ------------------------------------------------------------------------------------------------- */
@@ -243,9 +244,9 @@ void doctor_outgoing(struct doctor *d, str domain)
     struct target t = {0};
     struct conn c;
     domain = str_sub(domain, 0, 253);
-    err e = ask(d, DNS_MX, &mx_of, STR_FMT, STR_ARG(domain));
+    err e = doctor_ask(d, DNS_MX, &mx_of, STR_FMT, STR_ARG(domain));
     str host = e || !mx_of.v[0].data.n ? domain : mx_of.v[0].data;
-    e = ask(d, DNS_A, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255)));
+    e = doctor_ask(d, DNS_A, &a, STR_FMT, STR_ARG(str_sub(host, 0, 255)));
     if (e) {
         doctor_say(d, FINDING_WARNING, S("outgoing"), STR_FMT " has no address: %s\ttry another domain", STR_ARG(host),
                    err_text(e));

@@ -11,6 +11,20 @@ int cli_key_make(const char *path, unsigned bits);
  * message. */
 int cli_key_record(const char *path, struct buf *out);
 
+/* tlsa.c. SHA-256 of the public keys that are shown on port 25, and of the one that tls.next-certificate names. */
+enum { TLSA_MAX = 4, TLSA_SIZE = 32 };
+struct cli_tlsa {
+    struct cli_tlsa_key {
+        char path[512];
+        bool next; /* not in use yet */
+        bool read; /* false: there is nothing in the file, or it cannot be opened */
+        unsigned char hash[TLSA_SIZE];
+    } v[TLSA_MAX];
+    size_t n;
+};
+void cli_tlsa_keys(const struct conf *c, struct cli_tlsa *ret);
+void cli_tlsa_print(struct buf *out, const struct conf *c); /* as records for hostname */
+
 /* dns.c. Every record to publish for a domain, as lines of a zone file; the exit status, after a message. */
 int cli_records(struct buf *out, const struct conf *c, str domain);
 

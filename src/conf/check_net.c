@@ -169,8 +169,11 @@ static void check_listener(struct load *l, struct conf_listener *x)
     buf_init_fixed(&b, key, sizeof key - 1);
     buf_printf(&b, "%shostname", where);
     check_name(l, x->line, key, false, l->c->hostname, &x->hostname);
-    if (x->submission && x->protocol == CONF_LMTP)
-        fail(&l->e, x->line, "%sexpected protocol \"smtp\" with submission, found \"lmtp\"", where);
+    if (x->submission && x->protocol != CONF_SMTP)
+        fail(&l->e, x->line, "%sexpected protocol \"smtp\" with submission, found \"%s\"", where,
+             x->protocol == CONF_LMTP ? "lmtp" : "https");
+    if (x->protocol == CONF_HTTPS && (x->proxy.n || x->devices.n || x->tls == CONF_TLS_OFF))
+        fail(&l->e, x->line, "%sexpected protocol \"https\" without proxy, devices and tls = \"none\"", where);
     if (x->submission && x->tls == CONF_TLS_OFF)
         warn(&l->e, x->line, "%ssubmission without TLS: nobody can log in, because passwords are not taken in clear",
              where);

@@ -34,6 +34,15 @@ static const struct {
      LINE3 "error: control-socket: expected a path of at most 107 octets for a socket, found 122 in "
            "\"/01234567890123456789012345678901234567890123456789012345678...\"\n"},
 
+    /* policies by HTTPS */
+    {MX "listener w { address = \"127.0.0.1:443\" protocol = \"https\" }", ""},
+    {MX "listener w { address = \"127.0.0.1:443\" protocol = \"https\" tls = \"none\" }",
+     LINE3 "error: listener w: expected protocol \"https\" without proxy, devices and tls = \"none\"\n"},
+    {MX "listener w { address = \"127.0.0.1:443\" protocol = \"https\" submission = true }",
+     LINE3 "error: listener w: expected protocol \"smtp\" with submission, found \"https\"\n"},
+    {MX "sts { mx = {\"*.a.test\", \"a b\"} }", LINE3 "error: sts: mx: expected names of servers, found \"a b\"\n"},
+    {MX "sts { max-age = \"1h\" }", LINE3 "error: sts.max-age: expected at least 1d and at most 8766h, found \"1h\"\n"},
+
     /* open relays */
     {MX "relay-from = \"0.0.0.0/0\"", LINE3 "error: relay-from: expected networks of at most /8 (IPv6: /32), found "
                                             "\"0.0.0.0/0\": an open relay; set open-relay = true if that is meant\n"},

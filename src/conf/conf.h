@@ -50,7 +50,9 @@ enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
 enum conf_acme_challenge { CONF_ACME_HTTP, CONF_ACME_TLS_ALPN };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_source_type { CONF_SOURCE_DOVECOT, CONF_SOURCE_LDAP, CONF_SOURCE_POSTGRESQL };
-enum conf_protocol { CONF_SMTP, CONF_LMTP };
+enum conf_protocol { CONF_SMTP, CONF_LMTP, CONF_HTTPS };
+enum conf_sts { CONF_STS_TESTING, CONF_STS_ENFORCE, CONF_STS_NONE, CONF_STS_OFF };
+enum conf_sts_domain { CONF_STS_DEFAULT }; /* the others: CONF_STS_* + 1 */
 enum conf_proxy_mode { CONF_PROXY_INSPECT, CONF_PROXY_PASS, CONF_PROXY_STORE };
 enum conf_split { CONF_SPLIT_DEFER, CONF_SPLIT_STORE };
 enum conf_balance { CONF_BALANCE_FAILOVER, CONF_BALANCE_LEAST, CONF_BALANCE_HASH };

@@ -1,6 +1,7 @@
 /*
- * http: a client of HTTP/1.1 on fibers: one question, one connection, one answer. No redirects, no cookies, no
- * compression: what policies, certificates and filters are fetched with needs none of them.
+ * http: HTTP/1.1 on fibers, both ends: one question, one connection, one answer. No redirects, no cookies, no
+ * compression: what policies, certificates and filters are fetched with needs none of them, nor do the few texts that
+ * are served (policies, metrics, proofs for an authority).
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -31,5 +32,24 @@ struct http_question {
  * larger than `most`; E_PRIVATE; E_SYNTAX: it is no HTTP; errors of DNS, connections and TLS. *why (may be NULL) in
  * words. */
 err http_ask(const struct http_question *q, struct arena *a, struct http1_answer *ret, struct buf *why) YIELDS;
+
+/* ---- a server's side ---------------------------------------------------------------------------------------- */
+
+/* What is answered to one question. */
+struct http_reply {
+    int status;       /* 404 when it comes in */
+    const char *type; /* of the body; text/plain; charset=utf-8 when it comes in */
+    struct buf *body; /* empty for anything but 200: a line that says the status */
+};
+/* GET or HEAD of r->path (other methods do not come this far). */
+typedef void http_answer_fn(void *arg, const struct http1_request *r, struct http_reply *ret) YIELDS;
+
+enum { HTTP_REPLY_MAX = 4 << 20 };
+#define HTTP_SERVE_TIME (10 * RT_S) /* for a question to be here, and again for its answer to be taken */
+/* Reads one question from an open connection (its handshake done), answers it and ends the connection: 400, 405, 414,
+ * 431 or 505 when it is no question, 408 when it is not there in time, else what `fn` says. The status that was sent;
+ * 0: none.
+ */
+int http_serve_one(struct conn *c, http_answer_fn *fn, void *arg) YIELDS;
 
 #endif

@@ -3,6 +3,7 @@
  * connection gets 421 and is closed (RFC 5321 3.1, 4.2.1).
  */
 #include "recv/internal.h"
+#include "web/web.h"
 
 #include <stdlib.h>
 
@@ -100,7 +101,7 @@ static void refuse(struct start *st, const char *why, str text)
         ip_print(&who, &at.ip);
     rt_log(EV_refused, log_num(0), log_str(buf_str(&who)), log_c("connection"), log_c(why));
     st->c.deadline = rt_after(REFUSE_TIME);
-    if (!cl || cl->tls != CONF_TLS_IMPLICIT)
+    if (!cl || (cl->tls != CONF_TLS_IMPLICIT && cl->protocol != CONF_HTTPS))
         conn_write(&st->c, text);
     conn_end(&st->c);
 }
@@ -118,7 +119,10 @@ static void admit(struct start *st, struct conf *c)
     }
     switch (gate_enter(c, &at.ip)) {
     case GATE_OK:
-        recv_session(&st->c, st->l);
+        if (st->l->c.kind == RECV_WEB)
+            web_session(&st->c, c, st->l->c.tls);
+        else
+            recv_session(&st->c, st->l);
         gate_leave(c, &at.ip);
         return;
     case GATE_FULL:

@@ -13,6 +13,7 @@ enum recv_kind {
     RECV_SUBMISSION, /* only after authentication (RFC 6409) */
     RECV_LMTP,       /* only for our domains; an answer for each recipient */
     RECV_PROXY,      /* before another server, which says who may relay */
+    RECV_WEB,        /* HTTPS: policies, no mail */
     RECV_LOCAL       /* unix socket: the peer's uid is the user */
 };
 

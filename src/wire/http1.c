@@ -1,4 +1,4 @@
-/* HTTP/1.1 answers (RFC 9112 4 to 7): status line, fields, and a body by length, by chunks, or to the end. */
+/* HTTP/1.1 (RFC 9112 3 to 7): request line or status line, fields, and a body by length, by chunks, or to the end. */
 #include "wire/http1.h"
 
 #include "base/text.h"
@@ -53,36 +53,44 @@ static err status_line(str s, int *ret)
     return OK;
 }
 
-static err field(str s, struct http1_answer *r)
+static err field(str s, struct http1_field *v, size_t *n)
 {
     size_t colon = str_find(s, ':');
     str name = str_sub(s, 0, colon), value = str_trim_wsp(str_skip(s, colon == STR_NONE ? s.n : colon + 1));
     if (colon == STR_NONE || !http1_token(name) || !http1_value(value)) /* folded lines are refused too (5.2) */
         return E_SYNTAX;
-    if (r->n == HTTP1_FIELDS_MAX)
+    if (*n == HTTP1_FIELDS_MAX)
         return E_LIMIT;
-    r->v[r->n++] = (struct http1_field){name, value};
+    v[(*n)++] = (struct http1_field){name, value};
     return OK;
+}
+
+/* The fields and the empty line behind them off *rest; `from` octets of the head were there before. */
+static err fields(str *rest, size_t from, struct http1_field *v, size_t *n)
+{
+    str s;
+    err e = OK;
+    size_t whole = from + rest->n;
+    for (*n = 0; !e;) {
+        if (whole - rest->n > HTTP1_HEAD_MAX)
+            return E_LIMIT;
+        if (!line(rest, &s))
+            return rest->n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
+        if (s.n == 0)
+            return OK;
+        e = field(s, v, n);
+    }
+    return e;
 }
 
 /* Head of one answer off *rest. */
 static err head(str *rest, struct http1_answer *r)
 {
     str s, from = *rest;
-    r->n = 0;
     if (!line(rest, &s))
         return from.n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
     err e = status_line(s, &r->status);
-    while (!e) {
-        if (from.n - rest->n > HTTP1_HEAD_MAX)
-            return E_LIMIT;
-        if (!line(rest, &s))
-            return rest->n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
-        if (s.n == 0)
-            return OK;
-        e = field(s, r);
-    }
-    return e;
+    return e ? e : fields(rest, from.n - rest->n, r->v, &r->n);
 }
 
 /* ---- body ---- */
@@ -180,6 +188,72 @@ err http1_answer(str octets, bool ended, bool head_only, struct arena *a, struct
         e = body(octets, ended, a, &r);
     if (e == E_AGAIN && ended)
         return E_RESET;
+    if (!e)
+        *ret = r;
+    return e;
+}
+
+/* ---- requests ---- */
+
+enum { REQUEST_LINE_MAX = HTTP1_TARGET_MAX + 64 };
+
+static err request_line(str s, struct http1_request *r)
+{
+    str target;
+    if (!str_cut(&s, ' ', &r->method) || !str_cut(&s, ' ', &target) || !http1_token(r->method) || !target.n)
+        return E_SYNTAX;
+    if (target.n > HTTP1_TARGET_MAX)
+        return E_LINE_LENGTH;
+    if (s.n != 8 || !str_starts(s, S("HTTP/")) || s.p[6] != '.')
+        return E_SYNTAX;
+    if (s.p[5] != '1')
+        return E_UNSUPPORTED;
+    for (size_t i = 0; i < target.n; i++)
+        if (target.p[i] <= ' ' || target.p[i] > '~')
+            return E_SYNTAX;
+    if (str_istarts(target, S("http://")) || str_istarts(target, S("https://"))) { /* 3.2.2 */
+        target = str_skip(target, str_find(target, ':') + 3);
+        size_t slash = str_find(target, '/');
+        r->host = str_sub(target, 0, slash);
+        target = str_skip(target, slash == STR_NONE ? target.n : slash);
+    }
+    str_cut(&target, '?', &r->path);
+    r->query = target.p ? target : S("");
+    return OK;
+}
+
+/* "name", "name:port", "[v6]:port": without the port and the last dot. */
+static str host_name(str s)
+{
+    size_t colon = str_starts(s, S("[")) ? str_find(s, ']') : str_find(s, ':');
+    s = str_sub(s, 0, colon == STR_NONE || s.p[colon] == ':' ? colon : colon + 1);
+    return str_ends(s, S(".")) ? str_sub(s, 0, s.n - 1) : s;
+}
+
+/* Without one (3.2 wants a 400) a question is answered all the same, as one to no host: no page of a domain is found.
+ */
+static err find_host(struct http1_request *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (str_ieq(r->v[i].name, S("Host")) && !n++ && !r->host.p)
+            r->host = r->v[i].value;
+    r->host = host_name(r->host.p ? r->host : S(""));
+    return n > 1 ? E_SYNTAX : OK;
+}
+
+err http1_request(str octets, struct arena *a, struct http1_request *ret)
+{
+    struct http1_request r = {.v = arena_array(a, HTTP1_FIELDS_MAX, sizeof *r.v)};
+    str rest = octets, s = {0};
+    if (!r.v)
+        return a->e;
+    for (int i = 0; i < 2 && s.n == 0; i++) /* an empty line before it is passed over (2.2) */
+        if (!line(&rest, &s))
+            return rest.n > REQUEST_LINE_MAX ? E_LINE_LENGTH : E_AGAIN;
+    err e = s.n > REQUEST_LINE_MAX ? E_LINE_LENGTH : request_line(s, &r);
+    e = e ? e : fields(&rest, octets.n - rest.n, r.v, &r.n);
+    e = e ? e : find_host(&r);
     if (!e)
         *ret = r;
     return e;

@@ -1,6 +1,22 @@
-/* Answers of HTTP servers, whole and in pieces: what is said of a part never contradicts the whole. */
+/* Answers of HTTP servers and questions to us, whole and in pieces: what is said of a part never contradicts the whole.
+ */
 #include "wire/fuzz.h"
 #include "wire/http1.h"
+
+static void as_request(str all, struct arena *a)
+{
+    struct http1_request r, part;
+    err e = http1_request(all, a, &r);
+    MUST(e || (http1_token(r.method) && r.n <= HTTP1_FIELDS_MAX && r.path.n <= HTTP1_TARGET_MAX && r.host.n <= all.n));
+    arena_reset(a);
+    for (size_t n = 0; n < all.n && n < 200; n++) {
+        err p = http1_request(str_sub(all, 0, n), a, &part);
+        MUST(p == E_AGAIN || p == e || e == E_AGAIN);
+        arena_reset(a);
+        if (p != E_AGAIN)
+            break;
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (p != E_AGAIN)
             break;
     }
+    as_request(all, &a);
     arena_free(&a);
     return 0;
 }

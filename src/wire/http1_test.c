@@ -89,8 +89,49 @@ static void limits(void **state)
     arena_free(&a);
 }
 
+static void requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *octets;
+        err e;
+        const char *method, *host, *path, *query;
+    } asked[] = {
+        {"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", OK, "GET", "a.test", "/", ""},
+        {"\r\nGET /a?b?c HTTP/1.0\r\n\r\n", OK, "GET", "", "/a", "b?c"},
+        {"HEAD http://b.test:80/x HTTP/1.1\nHost: a.test\n\n", OK, "HEAD", "b.test", "/x", ""},
+        {"GET http://b.test HTTP/1.1\r\nHost: a.test\r\n\r\n", OK, "GET", "b.test", "", ""},
+        {"GET /? HTTP/1.1\r\nHost: [::1]:443\r\n\r\n", OK, "GET", "[::1]", "/", ""},
+        {"GET / HTTP/1.1\r\nHost: a.test", E_AGAIN},
+        {"GET / HTTP/1.1\r\nHost: a.test\r\n", E_AGAIN},
+        {"", E_AGAIN},
+        {"\r\n\r\nGET / HTTP/1.1\r\n\r\n", E_SYNTAX},
+        {"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", E_SYNTAX},
+        {"GET / HTTP/1.1\r\n: a\r\n\r\n", E_SYNTAX},
+        {"GET / http/1.1\r\n\r\n", E_SYNTAX},
+        {"GET / HTTP/1.11\r\n\r\n", E_SYNTAX},
+        {"GET / HTTP/3.0\r\n\r\n", E_UNSUPPORTED},
+        {" GET / HTTP/1.1\r\n\r\n", E_SYNTAX},
+        {"GET /\t HTTP/1.1\r\n\r\n", E_SYNTAX},
+        {"GET\r\n\r\n", E_SYNTAX},
+    };
+    struct arena a;
+    struct http1_request r;
+    arena_init(&a, 16384, 1 << 20);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        assert_int_equal(http1_request(str_c(asked[i].octets), &a, &r), asked[i].e);
+        if (asked[i].e)
+            continue;
+        assert_str(r.method, asked[i].method);
+        assert_str(r.host, asked[i].host);
+        assert_str(r.path, asked[i].path);
+        assert_str(r.query, asked[i].query);
+    }
+    arena_free(&a);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(limits), cmocka_unit_test(requests)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
