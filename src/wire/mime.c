@@ -86,7 +86,10 @@ static void pass_text(struct mime *m, str text)
 
 static void body_text(struct mime *m, str text, bool eol)
 {
-    if (!m->out)
+    if (m->visitor) {
+        if (m->state == IN_LEAF)
+            m->visitor->text(m->arg, text);
+    } else if (!m->out)
         scan_text(m, text);
     else if (m->state == IN_LEAF)
         mime_leaf_text(m, text, eol);
@@ -101,6 +104,8 @@ static void body_crlf(struct mime *m)
         return;
     m->crlf = false;
     m->column = 0;
+    if (m->visitor && m->state == IN_LEAF)
+        m->visitor->text(m->arg, S("\r\n"));
     if (m->out && m->state == IN_LEAF)
         mime_leaf_crlf(m);
     else if (m->out)
@@ -121,6 +126,19 @@ static err push(struct mime *m, str boundary, bool digest)
     return OK;
 }
 
+static void show_head(struct mime *m, const struct entity *e)
+{
+    const struct mime_seen seen = {
+        .number = m->part,
+        .depth = m->depth + m->nested,
+        .leaf = e->kind != KIND_MULTIPART && e->kind != KIND_MESSAGE,
+        .whole = m->top,
+        .cte = e->cte,
+        .head = buf_str(&m->head),
+    };
+    m->visitor->head(m->arg, &seen);
+}
+
 /* The header block of an entity is complete: what follows it? */
 static err head_end(struct mime *m, enum head_end how)
 {
@@ -130,6 +148,8 @@ static err head_end(struct mime *m, enum head_end how)
     m->part = m->next++;
     bool digest = m->depth && m->levels[m->depth - 1].digest;
     mime_read_head(buf_str(&m->head), digest && !m->inner, &e);
+    if (m->visitor)
+        show_head(m, &e);
     if (!m->out) {
         m->kind[m->part] = (uint8_t)e.kind;
         m->cte[m->part] = (uint8_t)e.cte;
@@ -181,6 +201,8 @@ static err delimiter(struct mime *m, unsigned at, bool close, str line, bool eol
         if (e)
             return e;
     }
+    if (m->visitor && m->state == IN_LEAF)
+        m->visitor->end(m->arg);
     if (m->out) {
         if (m->state == IN_LEAF)
             mime_leaf_end(m);
@@ -286,6 +308,8 @@ static err finish(struct mime *m)
     if (m->e)
         return m->e;
     body_crlf(m);
+    if (m->visitor && m->state == IN_LEAF)
+        m->visitor->end(m->arg);
     if (m->out && m->state == IN_LEAF) {
         mime_leaf_end(m);
         if (m->b64_column)
@@ -294,7 +318,7 @@ static err finish(struct mime *m)
     return m->out && m->out->e ? fail(m, m->out->e) : OK;
 }
 
-/* --- The two passes --- */
+/* --- The passes --- */
 
 err mime_scan(struct mime *m, str in) { return feed(m, in); }
 
@@ -317,6 +341,17 @@ err mime_scan_end(struct mime *m, struct mime_info *ret)
     *ret = info;
     return e;
 }
+
+void mime_look(struct mime *m, const struct mime_visitor *v, void *arg)
+{
+    mime_rewind(m);
+    m->visitor = v;
+    m->arg = arg;
+}
+
+err mime_look_at(struct mime *m, str in) { return feed(m, in); }
+
+err mime_look_end(struct mime *m) { return finish(m); }
 
 err mime_convert(struct mime *m, str in, struct buf *out)
 {

@@ -42,6 +42,28 @@ err mime_scan_end(struct mime *m, struct mime_info *ret);
 err mime_convert(struct mime *m, str in, struct buf *out);
 err mime_convert_end(struct mime *m, struct buf *out);
 
+/*
+ * Looking: one pass over the same octets, in which a visitor sees each entity: its header block, and of those that have
+ * no parts inside the body as it was written. Limits and errors as in the scan: what is behind them is not seen.
+ */
+enum mime_cte { CTE_NONE, CTE_7BIT, CTE_8BIT, CTE_BINARY, CTE_QP, CTE_BASE64, CTE_OTHER };
+struct mime_seen {
+    unsigned number; /* from 0, in order of their headers */
+    unsigned depth;  /* multiparts and messages around it */
+    bool leaf;       /* text and end follow */
+    bool whole;      /* it is the message itself */
+    enum mime_cte cte;
+    str head; /* as long as the call lasts */
+};
+struct mime_visitor {
+    void (*head)(void *arg, const struct mime_seen *e);
+    void (*text)(void *arg, str octets);
+    void (*end)(void *arg);
+};
+void mime_look(struct mime *m, const struct mime_visitor *v, void *arg); /* before the first octet */
+err mime_look_at(struct mime *m, str in);
+err mime_look_end(struct mime *m);
+
 /* Quoted-printable of one text line without its CRLF; soft line breaks keep output lines within 76. */
 void mime_qp_line(struct buf *out, str line);
 

@@ -2,81 +2,18 @@
 #include "base/text.h"
 #include "wire/head.h"
 #include "wire/mime_internal.h"
-
-/* Skips blanks, folds and comments (RFC 2045 5.1 takes those of RFC 822). */
-static str skip_cfws(str s)
-{
-    int depth = 0;
-    size_t i = 0;
-    for (; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth)
-            depth--;
-        else if (c == '\\' && depth)
-            i++;
-        else if (!depth && !ascii_wsp(c) && c != '\r' && c != '\n')
-            break;
-    }
-    return str_skip(s, i);
-}
-
-static bool token_octet(char c) { return c > 32 && c < 127 && !memchr("()<>@,;:\\\"/[]?=", c, 15); }
-
-static str take_token(str *s)
-{
-    size_t i = 0;
-    *s = skip_cfws(*s);
-    while (i < s->n && token_octet(s->p[i]))
-        i++;
-    str t = str_sub(*s, 0, i);
-    *s = skip_cfws(str_skip(*s, i));
-    return t;
-}
-
-static bool take_char(str *s, char c)
-{
-    if (s->n == 0 || s->p[0] != c)
-        return false;
-    *s = skip_cfws(str_skip(*s, 1));
-    return true;
-}
-
-/* A token or a quoted string. */
-static bool take_value(str *s, struct buf *out)
-{
-    if (s->n && s->p[0] == '"') {
-        size_t i = 1;
-        for (; i < s->n && s->p[i] != '"'; i++) {
-            if (s->p[i] == '\\' && i + 1 < s->n)
-                i++;
-            if (s->p[i] != '\r' && s->p[i] != '\n')
-                buf_add_char(out, s->p[i]);
-        }
-        bool closed = i < s->n;
-        *s = skip_cfws(str_skip(*s, i + 1));
-        return closed && !out->e;
-    }
-    /* a boundary without quotes may hold what no token may, in the wild: up to ';' or a blank */
-    size_t i = 0;
-    while (i < s->n && s->p[i] != ';' && !ascii_wsp(s->p[i]) && s->p[i] != '\r' && s->p[i] != '\n')
-        i++;
-    buf_add(out, str_sub(*s, 0, i));
-    *s = skip_cfws(str_skip(*s, i));
-    return i > 0 && !out->e;
-}
+#include "wire/mime_param.h"
 
 static void find_boundary(str s, struct entity *e)
 {
     char mem[BOUNDARY_MAX];
-    while (take_char(&s, ';')) {
+    while (mime_char(&s, ';')) {
         struct buf value;
         buf_init_fixed(&value, mem, sizeof mem);
-        str name = take_token(&s);
-        if (!name.n || !take_char(&s, '='))
+        str name = mime_token(&s);
+        if (!name.n || !mime_char(&s, '='))
             return;
-        bool ok = take_value(&s, &value);
+        bool ok = mime_value(&s, &value);
         if (!str_ieq(name, S("boundary")))
             continue;
         while (value.n && ascii_wsp(mem[value.n - 1]))
@@ -91,10 +28,10 @@ static void find_boundary(str s, struct entity *e)
 
 static void read_type(str value, struct entity *e)
 {
-    str type = take_token(&value);
-    if (!type.n || !take_char(&value, '/'))
+    str type = mime_token(&value);
+    if (!type.n || !mime_char(&value, '/'))
         return;
-    str sub = take_token(&value);
+    str sub = mime_token(&value);
     e->text = str_ieq(type, S("text"));
     if (str_ieq(type, S("multipart"))) {
         find_boundary(value, e);
@@ -115,7 +52,7 @@ static enum mime_cte read_cte(str value)
         {S_INIT("7bit"), CTE_7BIT},           {S_INIT("8bit"), CTE_8BIT},     {S_INIT("binary"), CTE_BINARY},
         {S_INIT("quoted-printable"), CTE_QP}, {S_INIT("base64"), CTE_BASE64},
     };
-    str t = take_token(&value);
+    str t = mime_token(&value);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_ieq(names[i].name, t))
             return names[i].cte;

@@ -16,7 +16,6 @@ enum mime_kind {
     KIND_MESSAGE, /* message/rfc822, entered */
     KIND_FIXED    /* may not be encoded: message/partial and the like, a broken multipart */
 };
-enum mime_cte { CTE_NONE, CTE_7BIT, CTE_8BIT, CTE_BINARY, CTE_QP, CTE_BASE64, CTE_OTHER };
 enum mime_has { HAS_8BIT = 1, HAS_BINARY = 2, HAS_LONG = 4, HEAD_8BIT = 8, HEAD_BROKEN = 16 };
 
 /* What is done to the body of a part. */
@@ -71,6 +70,9 @@ struct mime {
     bool middle;   /* the next piece continues a line */
     bool crlf;     /* held back */
     size_t column; /* of the body line in the scan; of the output line in the conversion */
+    /* looking */
+    const struct mime_visitor *visitor; /* NULL in the other passes */
+    void *arg;
     /* conversion */
     struct buf *out; /* NULL in the scan */
     enum mime_fix fix;
