@@ -6,7 +6,7 @@
 #define B64 "Content-Transfer-Encoding: base64\r\n"
 #define FILE_OF(name, octets)                                                                                          \
     "Content-Type: application/octet-stream\r\n" B64 "Content-Disposition: attachment; filename=" name "\r\n\r"        \
-                                                                                                       "\n" octets
+    "\n" octets
 #define MIXED "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 
 static const char *const flag_words[] = {"attached", "encrypted", "damaged", "macros", "active", "unreadable",
