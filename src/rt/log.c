@@ -291,9 +291,24 @@ static bool try_line(struct lines *l, enum event ev, const struct log_field *v, 
 
 void rt_log_format(struct buf *out, enum event ev, const struct log_field *v, size_t n, bool as_json)
 {
-    struct lines *l = own();
-    if (l)
-        add_line(l, out, ev, v, n, as_json);
+    struct lines *l = own(), none = {.stamp_s = -1};
+    add_line(l ? l : &none, out, ev, v, n, as_json);
+}
+
+/* A thread without memory for lines of its own writes this one at once, from memory that all such threads share. */
+static void log_at_once(enum event ev, const struct log_field *v, size_t n)
+{
+    static struct lock turn;
+    static char mem[LINE_MAX_];
+    struct lines l = {.stamp_s = -1};
+    lock_take(&turn);
+    buf_init_fixed(&l.b, mem, sizeof mem);
+    bool fits = try_line(&l, ev, v, n);
+    if (fits)
+        write_out(&l, 0);
+    if (!fits || l.b.n)
+        metric_add(M_log_lost, 1);
+    lock_drop(&turn);
 }
 
 /* ---- those who watch ---- */
@@ -318,7 +333,7 @@ void rt_log_fields(enum event ev, const struct log_field *v, size_t n)
         return;
     struct lines *l = own();
     if (!l) {
-        metric_add(M_log_lost, 1);
+        log_at_once(ev, v, n);
         return;
     }
     if (!try_line(l, ev, v, n)) {

@@ -165,6 +165,7 @@ static bool begin(struct engine *e)
 {
     lock_take(&e->lock);
     struct seg *s = choose(e);
+    uint32_t cut = s ? engine_cut_of(e, s) : 0; /* what lies behind it never counted, and must not begin to */
     lock_drop(&e->lock);
     if (!s)
         return false;
@@ -175,7 +176,7 @@ static bool begin(struct engine *e)
     } else {
         struct seg was = *s;
         bool damaged;
-        bad = scan_segment(e, s, s->poisoned ? s->batch + 1 : 0, &damaged);
+        bad = scan_segment(e, s, !cut && s->poisoned ? s->batch + 1 : cut, &damaged);
         e->list = s->foot;
         buf_init(&s->foot, 0);
         s->nofoot = true;

@@ -318,6 +318,58 @@ static void choose_active(struct recovery *r)
     }
 }
 
+/* Where the first batch begins that no later one calls durable. */
+static uint64_t unproven(const struct seg *s)
+{
+    uint64_t from = s->end;
+    uint32_t durable = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint64_t at = DATA_START; at < from;) {
+            char p[BATCH_HEAD];
+            struct batch_head h;
+            size_t n;
+            bool good =
+                !rt_fs->pread(s->fd, p, sizeof p, at, &n) && n == sizeof p && batch_load(p, &h) && h.gen == s->gen;
+            if (good && !pass && h.durable > durable)
+                durable = h.durable;
+            if (good && pass && h.number > durable)
+                from = at;
+            at += good && h.length ? page_up(h.length) : PAGE;
+        }
+    return from;
+}
+
+/* The same octets once more: a sync that failed earlier, in a process that is gone, may have left pages that look clean
+ * and are on no disk. */
+static err renew(const struct seg *s)
+{
+    enum { STEP = 1 << 20 };
+    char *p = malloc(STEP);
+    err bad = p ? OK : E_NOMEM;
+    size_t n;
+    for (uint64_t at = unproven(s); !bad && at < s->end; at += n) {
+        bad = rt_fs->pread(s->fd, p, s->end - at < STEP ? s->end - at : STEP, at, &n);
+        if (!bad && !n)
+            break;
+        bad = bad ? bad : rt_fs->pwritev(s->fd, &(struct iovec){p, n}, 1, at);
+    }
+    free(p);
+    return bad ? bad : rt_fs->datasync(s->fd);
+}
+
+/* What was acknowledged is on disk; only what nobody was told of is in doubt. Nothing more is written here, and because
+ * copies may be among it, what they were made from stays until the next start. */
+static void doubt(struct recovery *r, struct seg *s, err why)
+{
+    char name[16];
+    seg_name(name, "seg", s->slot);
+    rt_log(EV_spool_failed, log_c(name), log_c("sync"), log_err(why));
+    s->poisoned = true;
+    s->state = SEG_SEALED;
+    for (size_t i = 0; i < r->n; i++)
+        r->order[i]->stuck = true;
+}
+
 /* After a killed process the last batches and names may be in the cache only: they are synced before
  * anybody acts on what they say. */
 static err sync_all(struct recovery *r)
@@ -325,15 +377,9 @@ static err sync_all(struct recovery *r)
     err bad = rt_fs->sync(r->e->dir);
     for (size_t i = 0; i < r->n; i++) {
         struct seg *s = r->order[i];
-        err failed = !s->footed && s->batch ? rt_fs->datasync(s->fd) : OK;
-        if (!failed)
-            continue;
-        /* What was acknowledged is on disk; only the cache is in doubt. Nothing more is written here. */
-        char name[16];
-        seg_name(name, "seg", s->slot);
-        rt_log(EV_spool_failed, log_c(name), log_c("sync"), log_err(failed));
-        s->poisoned = true;
-        s->state = SEG_SEALED;
+        err failed = !s->footed && s->batch ? renew(s) : OK;
+        if (failed)
+            doubt(r, s, failed);
     }
     return bad;
 }

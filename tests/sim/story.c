@@ -19,7 +19,7 @@ static void remote_new(const char *domain, int number, bool lmtp, bool second)
     snprintf(r->domain, sizeof r->domain, "%s", domain);
     snprintf(r->ip[0], sizeof r->ip[0], "192.0.2.%d", number);
     if (second)
-        snprintf(r->ip[1], sizeof r->ip[1], "192.0.2.%d", number + 100);
+        snprintf(r->ip[1], sizeof r->ip[1], "192.0.2.%u", (unsigned)(number + 100) % 256);
     r->lmtp = lmtp;
     r->bad = moods[sim_below(5)];
     r->limit = sim_chance(30) ? (unsigned)sim_between(1, 5) : 0;
