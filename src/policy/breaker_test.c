@@ -1,0 +1,38 @@
+#include "policy/breaker.h"
+#include "rt/test_world.h"
+
+static void opens(void **state)
+{
+    (void)state;
+    struct breaker *b = breaker_of("milter", S("one"));
+    CHECK(b && b == breaker_of("milter", S("one")) && b != breaker_of("milter", S("two")));
+    for (int i = 0; i < 3; i++) {
+        CHECK(breaker_enter(b));
+        breaker_leave(b, false, 3, 50 * RT_MS, "test");
+        CHECK(breaker_state(b) == (i < 2 ? BREAKER_CLOSED : BREAKER_OPEN));
+    }
+    CHECK(!breaker_enter(b));
+    CHECK(fiber_sleep(rt_after(60 * RT_MS)) == OK);
+    CHECK(breaker_enter(b)); /* one tries ... */
+    CHECK(!breaker_enter(b)); /* ... and nobody else */
+    breaker_leave(b, false, 3, 50 * RT_MS, "test");
+    CHECK(!breaker_enter(b));
+    CHECK(fiber_sleep(rt_after(60 * RT_MS)) == OK);
+    CHECK(breaker_enter(b));
+    breaker_cancel(b);
+    CHECK(breaker_enter(b));
+    breaker_leave(b, true, 3, 50 * RT_MS, "test");
+    CHECK(breaker_state(b) == BREAKER_CLOSED && breaker_enter(b) && breaker_enter(b));
+}
+
+static void never(void **state)
+{
+    (void)state;
+    struct breaker *b = breaker_of("milter", S("two"));
+    for (int i = 0; i < 20; i++) {
+        CHECK(breaker_enter(b));
+        breaker_leave(b, false, 0, RT_S, "test");
+    }
+    CHECK(breaker_enter(NULL));
+    breaker_leave(NULL, true, 1, 1, "");
+}
