@@ -24,6 +24,7 @@ void world_watch(void *arg)
 
 void world_wire_up(void)
 {
+    metrics_also(policy_metrics);
     intake_setup(&(struct intake){world.spool, world.queue, world_conf});
     send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail});
 }

@@ -43,7 +43,7 @@ static void sign_feed(struct tx *t, str got)
     check_body_feed(t->sign_hash, before < t->scan.body_at ? str_skip(got, (size_t)(t->scan.body_at - before)) : got);
 }
 
-static void give_up(struct tx *t, enum tx_trouble why, err e)
+void tx_give_up(struct tx *t, enum tx_trouble why, err e)
 {
     if (!t->trouble) {
         t->trouble = (uint8_t)why;
@@ -110,9 +110,9 @@ static void check_limits(struct tx *t)
     const struct conf *c = t->conf;
     uint64_t head = t->scan.head_done ? t->scan.body_at : t->scan.size;
     if (t->scan.size > (uint64_t)size_most(t))
-        give_up(t, TROUBLE_SIZE, E_LIMIT);
+        tx_give_up(t, TROUBLE_SIZE, E_LIMIT);
     else if (head > (uint64_t)c->limits_header_size)
-        give_up(t, TROUBLE_HEAD, E_LIMIT);
+        tx_give_up(t, TROUBLE_HEAD, E_LIMIT);
 }
 
 /* Before a step: what would make a chunk too long leaves for the spool. */
@@ -127,7 +127,7 @@ static void make_room(struct tx *t) YIELDS
     err e = t->head ? OK : split_head(t);
     e = e ? e : flush_chunk(t);
     if (e)
-        give_up(t, TROUBLE_KEEP, e);
+        tx_give_up(t, TROUBLE_KEEP, e);
 }
 
 char *tx_room(struct tx *t, size_t *ret_n)
@@ -138,7 +138,7 @@ char *tx_room(struct tx *t, size_t *ret_n)
     if (to)
         *ret_n = space < FEED ? space : FEED;
     else
-        give_up(t, TROUBLE_KEEP, E_NOMEM);
+        tx_give_up(t, TROUBLE_KEEP, E_NOMEM);
     return to;
 }
 
@@ -151,6 +151,8 @@ size_t tx_took(struct tx *t, size_t n)
     body_grew(t->body, got);
     if (t->checks)
         checks_feed(t->checks, str_mem(at, got), &t->scan);
+    if (t->source->policy && !t->refilled)
+        tx_stream(t, str_mem(at, got));
     return used;
 }
 
@@ -180,6 +182,9 @@ bool tx_body_ok(struct tx *t, struct reply *r)
         return false;
     case TROUBLE_KEEP:
         reply_trouble(r, t->failed);
+        return false;
+    case TROUBLE_POLICY:
+        *r = *t->refusal;
         return false;
     default:
         return true;

@@ -11,37 +11,11 @@
 #include "intake/submit.h"
 #include "wire/head.h"
 
-/* The header block in one piece: a view of the body's first piece, or put together in `mem`. */
-static bool head_view(const struct body *b, size_t n, struct buf *mem, str *ret)
-{
-    size_t at = 0;
-    str piece = S("");
-    if (!n || !body_piece(b, &at, &piece) || piece.n >= n) {
-        *ret = str_sub(piece, 0, n);
-        return true;
-    }
-    do {
-        buf_add(mem, str_sub(piece, 0, n - mem->n));
-    } while (mem->n < n && body_piece(b, &at, &piece));
-    *ret = buf_str(mem);
-    return !mem->e;
-}
-
-static struct matter matter_of(struct tx *t, str text)
-{
-    return (struct matter){.source = t->source,
-                           .conf = t->conf,
-                           .env = &t->env,
-                           .scan = &t->scan,
-                           .text = text,
-                           .checks = t->checks ? checks_results(t->checks) : NULL};
-}
-
 /* What the octets are: judged before anything is done with them. */
 static bool check_text(struct tx *t, struct reply *r)
 {
-    struct matter m = matter_of(t, S(""));
-    return judge(PHASE_END, &m, r);
+    struct matter m = tx_matter(t, S(""));
+    return judge_always(PHASE_END, &m, r);
 }
 
 static bool has_bare(str s)
@@ -60,9 +34,9 @@ static bool check_head(struct tx *t, str head, const struct head_facts *f, struc
         reply_set(r, 554, "5.6.11", "Bare CR, LF or NUL in the header");
         return false;
     }
-    struct matter m = matter_of(t, head);
+    struct matter m = tx_matter(t, head);
     m.facts = f;
-    return judge(PHASE_HEADER, &m, r) && submit_head(t, head, r);
+    return judge_always(PHASE_HEADER, &m, r) && submit_head(t, head, r);
 }
 
 static err add_received(struct buf *out, const struct tx *t)
@@ -120,20 +94,16 @@ static str keep_message_id(struct tx *t, str raw)
     return text.n ? arena_str(&t->arena, buf_str(&text)) : S("");
 }
 
-/* Octets of the header block among those received. */
-static size_t head_octets(const struct tx *t)
-{
-    return t->scan.head_done ? (size_t)t->scan.body_at : (size_t)t->scan.size;
-}
-
 /* Those that we trust to relay may have written our own verdict for us: another server of ours, a filter. */
 static bool may_speak_for_us(const struct source *s) { return s->may_relay && !s->submitted && !s->authenticated; }
 
 /* What goes before the message: what the checks found, the trace and, with `anew`, the fields as they should be. */
-static err new_head(const struct tx *t, str fields, const struct head_facts *f, bool anew, struct buf *out)
+static err new_head(struct tx *t, str fields, const struct head_facts *f, bool anew, bool edited, struct buf *out)
 {
     err e = t->checks ? checks_fields(t->checks, out) : OK;
     e = e ? e : add_received(out, t);
+    if (!e && edited)
+        return tx_edit_head(t, fields, anew, out);
     if (!e && anew)
         head_repair(out, fields, f, t);
     if (f->none)
@@ -168,8 +138,9 @@ static err put_head(struct tx *t, str block, const struct head_facts *f) YIELDS
     buf_init(&out, block.n + 65536);
     str fields = f->none ? S("") : block;
     bool anew = t->source->submitted || (f->authres && !may_speak_for_us(t->source));
-    size_t replaced = anew ? fields.n : 0;
-    err e = new_head(t, fields, f, anew, &out);
+    bool edited = tx_edits_head(t);
+    size_t replaced = anew || edited ? fields.n : 0;
+    err e = new_head(t, fields, f, anew, edited, &out);
     if (!text_ascii(buf_str(&out)) && t->checks)
         t->scan.flags |= DATA_8BIT_HEAD;
     e = e ? e : add_signatures(t, buf_str(&out), str_skip(fields, replaced), &top);
@@ -186,12 +157,12 @@ static err put_head(struct tx *t, str block, const struct head_facts *f) YIELDS
 
 static bool edit_head(struct tx *t, struct reply *r) YIELDS
 {
-    size_t n = head_octets(t);
+    size_t n = tx_head_octets(t);
     AUTO_BUF mem = {0};
     buf_init(&mem, n + 1);
     str block;
     struct head_facts f;
-    if (!head_view(t->head ? t->head : t->body, n, &mem, &block)) {
+    if (!tx_head_view(t, &mem, &block)) {
         reply_trouble(r, E_NOMEM);
         return false;
     }
@@ -245,6 +216,17 @@ static err hold_back(struct tx *t, struct spool_group *g, struct rcpt_status **r
     return spool_group_retries(g, t->env.id, r, t->env.nto);
 }
 
+/* Which rule did what, and that it waits for an operator. */
+static void log_policy(const struct tx *t)
+{
+    if (t->source->policy)
+        policy_noted(t->source->policy, t->env.id);
+    if (t->env.flags & ENV_QUARANTINE)
+        rt_log(EV_quarantined, log_id(t->env.id), log_str(t->env.sender), log_str(t->env.held_why));
+    else if (t->env.flags & ENV_HELD)
+        rt_log(EV_held, log_id(t->env.id), log_str(t->env.held_why));
+}
+
 /* Durable, then queued: a message that the queue cannot hold now is taken up by the next start. */
 static err store(struct tx *t) YIELDS
 {
@@ -252,7 +234,7 @@ static err store(struct tx *t) YIELDS
     spool_group_init(&g);
     struct rcpt_status *state = NULL;
     err e = spool_group_message(&g, &t->env, t->body, t->chunks);
-    if (!e && t->env.release_ms)
+    if (!e && t->env.release_ms && !(t->env.flags & ENV_HELD))
         e = hold_back(t, &g, &state);
     if (!e)
         e = spool_put(intake_rooms.spool, &g);
@@ -262,6 +244,7 @@ static err store(struct tx *t) YIELDS
         log_accepted(t); /* before the queue has it: its first attempt may fail at once */
         if (t->checks)
             checks_log(t->checks, t->env.id);
+        log_policy(t);
         if (state)
             queue_accept_as(intake_rooms.queue, &t->env, state);
         else
@@ -270,8 +253,7 @@ static err store(struct tx *t) YIELDS
     return e;
 }
 
-/* BDAT may leave the last line open; only BINARYMIME means it (RFC 3030 3). */
-static err end_line(struct tx *t)
+err tx_end_line(struct tx *t)
 {
     if (!(t->scan.flags & DATA_UNENDED) || t->env.body == BODY_BINARYMIME)
         return OK;
@@ -282,12 +264,23 @@ static err end_line(struct tx *t)
     return body_add(t->body, S("\r\n"));
 }
 
+/* A message that was discarded gets the same answer. */
+static void say_accepted(const struct tx *t, struct reply *r)
+{
+    char mem[48];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    buf_add(&text, S("Ok: queued as "));
+    rt_id_text(&text, t->env.id);
+    reply_set_str(r, 250, "2.0.0", buf_str(&text));
+}
+
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
 {
     data_in_end(&t->scan);
     if (!tx_body_ok(t, r))
         return false;
-    err e = end_line(t);
+    err e = tx_end_line(t);
     if (e) {
         reply_trouble(r, e);
         return false;
@@ -296,23 +289,25 @@ bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
         checks_end(t->checks);
     if (!check_text(t, r) || (t->checks && !checks_verdict(t->checks, r)))
         return false;
+    bool gone;
+    if (!tx_apply(t, r, &gone))
+        return false;
     set_times(t);
-    if (!edit_head(t, r))
+    if (!gone && !edit_head(t, r))
         return false;
     add_flags(t);
     if (!submit_take(t, r))
         return false;
-    e = store(t);
+    e = gone ? OK : store(t);
     if (e) {
         reply_trouble(r, e);
         return false;
     }
-    char mem[48];
-    struct buf text;
-    buf_init_fixed(&text, mem, sizeof mem);
-    buf_add(&text, S("Ok: queued as "));
-    rt_id_text(&text, t->env.id);
+    if (gone && t->source->policy)
+        policy_noted(t->source->policy, t->env.id);
+    if (gone || t->dropped)
+        tx_log_gone(t, gone);
+    say_accepted(t, r);
     *ret_id = t->env.id;
-    reply_set_str(r, 250, "2.0.0", buf_str(&text));
     return true;
 }

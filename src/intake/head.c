@@ -71,7 +71,7 @@ void head_look(str block, str hostname, struct head_facts *ret)
         ret->len += 2;
 }
 
-static void add_missing(struct buf *out, const struct head_facts *f, const struct tx *t)
+void head_add_missing(struct buf *out, const struct head_facts *f, const struct tx *t)
 {
     if (!f->from && t->env.sender.n)
         buf_printf(out, "From: <" STR_FMT ">\r\n", STR_ARG(t->env.sender));
@@ -81,15 +81,20 @@ static void add_missing(struct buf *out, const struct head_facts *f, const struc
         head_message_id(out, t->env.arrived_ms, rt_random(), t->conf->hostname);
 }
 
+bool head_unwanted(const struct head_field *f, void *tx)
+{
+    const struct tx *t = tx;
+    return (t->source->submitted && str_ieq(f->name, S("Bcc"))) || check_authres_forged(f, t->conf->check_authserv_id);
+}
+
 void head_repair(struct buf *out, str block, const struct head_facts *f, const struct tx *t)
 {
-    bool submitted = t->source->submitted;
     str rest = block;
     struct head_field field;
-    if (submitted)
-        add_missing(out, f, t);
+    if (t->source->submitted)
+        head_add_missing(out, f, t);
     while (head_next(&rest, &field))
-        if (!(submitted && str_ieq(field.name, S("Bcc"))) && !check_authres_forged(&field, t->conf->check_authserv_id))
+        if (!head_unwanted(&field, (void *)(uintptr_t)t))
             buf_add(out, field.raw);
     buf_add(out, rest);
 }

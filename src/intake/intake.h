@@ -24,6 +24,11 @@ struct intake { /* the rooms behind the door; one for the process */
 void intake_setup(const struct intake *in); /* once, before sessions */
 struct conf *intake_conf(void);             /* with a reference */
 
+struct tx_dropped {
+    struct tx_dropped *next;
+    str address, why;
+};
+
 /* One transaction: begun by MAIL, ended by commit or reset. All of its memory is in its arena. */
 struct tx {
     struct arena arena;
@@ -49,7 +54,11 @@ struct tx {
     struct check_body *sign_hash; /* of the body, for our signatures; NULL: it gets none */
     uint32_t chunks;              /* pieces of the body that are in the spool already */
     uint8_t trouble;              /* why the body is no longer kept (private); said at its end */
-    err failed;                   /* the error behind it */
+    bool head_judged;             /* the pipeline has seen the header */
+    bool refilled;                /* the body is one that a filter brought */
+    struct tx_dropped *dropped;   /* recipients that were accepted and get nothing (a discard at RCPT) */
+    err failed;                   /* the error behind `trouble` */
+    struct reply *refusal;        /* likewise: what the pipeline said */
 };
 
 void tx_init(struct tx *t);  /* once for a session */
@@ -58,6 +67,8 @@ void tx_reset(struct tx *t); /* the only end of a transaction; any time, any num
 /* Each fills *r with the answer and returns whether it is a 2xx. `s` and `c` stay until tx_reset. */
 bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, struct reply *r);
 bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
+/* The same, and what the pipeline says of this recipient. */
+bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 /* Before 354 or the first BDAT: is there a recipient, and room? `r` is set only on refusal. */
 bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
 /* Octets as they come from the client: takes dots away, finds the end (t->scan.done). Returns how many were
@@ -66,7 +77,7 @@ size_t tx_feed(struct tx *t, str wire) YIELDS;
 /* The same without a copy: octets are read to tx_room's place, *ret_n of them at most, and tx_took says how many of
  * these n were used. NULL when nothing is kept any more: what comes goes to tx_feed. */
 char *tx_room(struct tx *t, size_t *ret_n) YIELDS;
-size_t tx_took(struct tx *t, size_t n);
+size_t tx_took(struct tx *t, size_t n) YIELDS;
 /* Is there room for the body so far? For the answer to a BDAT that is not the last; what the octets are is judged at
  * the end. `r` is set only on refusal. */
 bool tx_body_ok(struct tx *t, struct reply *r);

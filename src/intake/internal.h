@@ -2,6 +2,7 @@
 #ifndef INTAKE_INTERNAL_H
 #define INTAKE_INTERNAL_H
 #include "intake/intake.h"
+#include "wire/head.h"
 
 extern struct intake intake_rooms; /* set once by intake_setup */
 
@@ -13,7 +14,7 @@ enum {
 };
 
 /* Why octets are no longer kept. */
-enum tx_trouble { TROUBLE_NONE, TROUBLE_SIZE, TROUBLE_HEAD, TROUBLE_KEEP };
+enum tx_trouble { TROUBLE_NONE, TROUBLE_SIZE, TROUBLE_HEAD, TROUBLE_KEEP, TROUBLE_POLICY };
 
 /* What a local part means in one of our domains. */
 enum local_kind {
@@ -60,6 +61,42 @@ str orcpt_make(struct arena *mem, str address);
 /* "452 4.3.1 ..." and the like for an error of the spool or queue. */
 void reply_trouble(struct reply *r, err e);
 
+/* From here on octets are only counted; the first reason counts. */
+void tx_give_up(struct tx *t, enum tx_trouble why, err e);
+/* The line that BDAT left open is closed; only BINARYMIME means it (RFC 3030 3). */
+err tx_end_line(struct tx *t);
+
+/* ---- stream.c, apply.c: the pipeline ---- */
+
+struct matter tx_matter(struct tx *t, str text);
+size_t tx_head_octets(const struct tx *t); /* of the header block among those received */
+bool tx_head_view(const struct tx *t, struct buf *mem, str *ret);
+/* Octets were kept: who wants to see them? A refusal is remembered. */
+void tx_stream(struct tx *t, str got) YIELDS;
+bool tx_judge_head(struct tx *t) YIELDS; /* once; false: trouble */
+
+struct tx_octets { /* the message as it was received, for struct matter */
+    struct matter_octets face;
+    struct tx *t;
+    struct spool_reader chunks;
+    bool open;
+    uint64_t piece_at;
+    str piece;
+};
+void tx_octets_begin(struct tx_octets *o, struct tx *t);
+void tx_octets_end(struct tx_octets *o);
+err tx_octets_read(void *arg, uint64_t at, str *ret) YIELDS;
+
+/* The last verdict, and what follows from it for the envelope and the body. False: *r is the answer. *ret_gone: the
+ * client hears 250 and nothing is stored. */
+bool tx_apply(struct tx *t, struct reply *r, bool *ret_gone) YIELDS;
+/* Says of each recipient that it gets nothing, and why: of those discarded at RCPT, or of `all`. */
+void tx_log_gone(const struct tx *t, bool all);
+/* Does the header change? Then its fields (none: there is no header) as they are to be, with the empty line; `anew`: as
+ * head_repair would. */
+bool tx_edits_head(const struct tx *t);
+err tx_edit_head(struct tx *t, str fields, bool anew, struct buf *out);
+
 /* ---- header blocks ---- */
 
 struct head_facts {
@@ -75,5 +112,7 @@ void head_look(str block, str hostname, struct head_facts *ret);
 /* The block without what claims to be our own verdict about it (RFC 8601 5), and for submissions without Bcc and with
  * Date, Message-ID and From where missing (RFC 6409 8.1 to 8.3). */
 void head_repair(struct buf *out, str block, const struct head_facts *f, const struct tx *t);
+void head_add_missing(struct buf *out, const struct head_facts *f, const struct tx *t);
+bool head_unwanted(const struct head_field *f, void *tx); /* one that head_repair takes away */
 
 #endif

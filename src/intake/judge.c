@@ -47,14 +47,12 @@ static bool on_end(struct matter *m, struct reply *r)
 static bool (*const always[PHASE_COUNT])(struct matter *m, struct reply *r) = {
     [PHASE_MAIL] = on_mail, [PHASE_HEADER] = on_header, [PHASE_END] = on_end};
 
-bool judge_verdict(enum phase p, struct matter *m, struct verdict *v)
+bool judge_always(enum phase p, struct matter *m, struct reply *r) { return !always[p] || always[p](m, r); }
+
+bool judge_policy(enum phase p, struct matter *m, struct verdict *v)
 {
     struct policy *of = m->source->policy;
     verdict_init(v);
-    if (always[p] && !always[p](m, &v->reply)) {
-        v->kind = v->reply.code >= 500 ? VERDICT_REFUSE : VERDICT_DEFER;
-        return false;
-    }
     if (!policy_wants(of, p))
         return true;
     if (!policy_judge(of, p, m, v)) {
@@ -62,6 +60,15 @@ bool judge_verdict(enum phase p, struct matter *m, struct verdict *v)
         return false;
     }
     return v->kind != VERDICT_REFUSE && v->kind != VERDICT_DEFER;
+}
+
+bool judge_verdict(enum phase p, struct matter *m, struct verdict *v)
+{
+    verdict_init(v);
+    if (judge_always(p, m, &v->reply))
+        return judge_policy(p, m, v);
+    v->kind = v->reply.code >= 500 ? VERDICT_REFUSE : VERDICT_DEFER;
+    return false;
 }
 
 bool judge(enum phase p, struct matter *m, struct reply *r)

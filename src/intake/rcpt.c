@@ -3,6 +3,7 @@
  * mail leave for a domain that is not ours, whatever the local part looks like.
  */
 #include "intake/internal.h"
+#include "intake/judge.h"
 #include "directory/directory.h"
 #include "intake/checks.h"
 #include "intake/srs.h"
@@ -253,6 +254,74 @@ static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
     if (e == E_UNSUPPORTED)
         return refuse(t, r, 550, "5.1.2", "Bad domain name");
     return settle(t, r, e, kept);
+}
+
+static bool drop(struct tx *t, const struct verdict *v, str address)
+{
+    struct tx_dropped *d = arena_new(&t->arena, struct tx_dropped);
+    if (!d)
+        return false;
+    d->address = address;
+    d->why = v->why.n ? arena_printf(&t->arena, "%s: " STR_FMT, v->by, STR_ARG(str_sub(v->why, 0, 500)))
+                      : arena_printf(&t->arena, "%s", v->by);
+    d->next = t->dropped;
+    t->dropped = d;
+    return d->why.p;
+}
+
+/* This recipient is another one now. */
+static err redirect(struct tx *t, str to)
+{
+    struct addr a;
+    const struct want w = {0};
+    str kept = arena_str(&t->arena, to);
+    if (!kept.p)
+        return E_NOMEM;
+    return addr_parse(kept, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &t->arena, &a) ? E_SYNTAX
+                                                                            : expand_text(t, kept, S(""), &w);
+}
+
+/* The verdict on a recipient that was taken as number `before` and what follows it. */
+static bool apply(struct tx *t, const struct verdict *v, uint32_t before, str address, struct reply *r)
+{
+    bool ok = v->kind != VERDICT_REFUSE && v->kind != VERDICT_DEFER;
+    if (ok && v->kind != VERDICT_DISCARD && v->kind != VERDICT_REDIRECT)
+        return true;
+    rcpt_cut(t, before);
+    if (v->kind == VERDICT_DISCARD && drop(t, v, address))
+        return true;
+    err e = ok ? E_NOMEM : OK;
+    if (v->kind == VERDICT_REDIRECT && !(e = redirect(t, v->to)))
+        return true;
+    t->accepted--;
+    t->refused++;
+    if (!ok)
+        *r = v->reply;
+    else if (e == E_NOMEM || e == E_LIMIT)
+        reply_trouble(r, e);
+    else
+        reply_set(r, 451, "4.3.5", "The address that this recipient is redirected to does not exist");
+    return false;
+}
+
+bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
+{
+    SCRATCH struct verdict v;
+    SCRATCH char mem[ADDR_TEXT_MAX];
+    struct buf text;
+    uint32_t before = t->env.nto;
+    if (!tx_rcpt(t, m, r))
+        return false;
+    if (!policy_wants(t->source->policy, PHASE_RCPT))
+        return true;
+    buf_init_fixed(&text, mem, sizeof mem);
+    addr_print(&text, &m->to);
+    str kept = arena_str(&t->arena, buf_str(&text));
+    struct matter about = tx_matter(t, S(""));
+    about.rcpt = m;
+    about.to = kept.p ? kept : S("");
+    (void)judge_verdict(PHASE_RCPT, &about, &v);
+    return apply(t, &v, before, about.to, r);
 }
 
 bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)

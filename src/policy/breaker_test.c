@@ -1,9 +1,8 @@
 #include "policy/breaker.h"
 #include "rt/test_world.h"
 
-static void opens(void **state)
+static void opens(void)
 {
-    (void)state;
     struct breaker *b = breaker_of("milter", S("one"));
     CHECK(b && b == breaker_of("milter", S("one")) && b != breaker_of("milter", S("two")));
     for (int i = 0; i < 3; i++) {
@@ -13,7 +12,7 @@ static void opens(void **state)
     }
     CHECK(!breaker_enter(b));
     CHECK(fiber_sleep(rt_after(60 * RT_MS)) == OK);
-    CHECK(breaker_enter(b)); /* one tries ... */
+    CHECK(breaker_enter(b));  /* one tries ... */
     CHECK(!breaker_enter(b)); /* ... and nobody else */
     breaker_leave(b, false, 3, 50 * RT_MS, "test");
     CHECK(!breaker_enter(b));
@@ -25,9 +24,8 @@ static void opens(void **state)
     CHECK(breaker_state(b) == BREAKER_CLOSED && breaker_enter(b) && breaker_enter(b));
 }
 
-static void never(void **state)
+static void never(void)
 {
-    (void)state;
     struct breaker *b = breaker_of("milter", S("two"));
     for (int i = 0; i < 20; i++) {
         CHECK(breaker_enter(b));
@@ -35,4 +33,25 @@ static void never(void **state)
     }
     CHECK(breaker_enter(NULL));
     breaker_leave(NULL, true, 1, 1, "");
+}
+
+static void all(void *arg, int index)
+{
+    (void)arg;
+    (void)index;
+    opens();
+    never();
+    rt_stop();
+}
+
+static void test_breakers(void **state)
+{
+    (void)state;
+    world(1, all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_breakers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,9 @@ enum { LINE_MOST = 998 };
 
 struct field {
     struct field *next;
-    str name, raw;        /* of the message; raw.p NULL: made by an edit */
-    const struct edit *e; /* whose value it has */
+    str name;
+    struct head_field f;  /* of the message */
+    const struct edit *e; /* NULL, or whose value it has */
 };
 
 static bool good_name(str s)
@@ -76,7 +77,7 @@ static struct field *split(struct arena *mem, str block, str *ret_rest)
         struct field *x = arena_new(mem, struct field);
         if (!x)
             return NULL;
-        *x = (struct field){.name = f.name, .raw = f.raw};
+        *x = (struct field){.name = f.name, .f = f};
         *last = x;
         last = &x->next;
     }
@@ -143,7 +144,8 @@ static err apply(struct arena *mem, struct field **first, const struct edit *e)
     }
 }
 
-err policy_edit_head(const struct edit *edits, str block, struct buf *out)
+err policy_edit_head(const struct edit *edits, str block, bool (*drop)(const struct head_field *f, void *arg),
+                     void *arg, struct buf *out)
 {
     struct arena mem;
     str rest = block;
@@ -155,8 +157,8 @@ err policy_edit_head(const struct edit *edits, str block, struct buf *out)
     for (const struct field *f = first; f && !e; f = f->next)
         if (f->e)
             e = put(out, f->name, f->e->value);
-        else
-            buf_add(out, f->raw);
+        else if (!drop || !drop(&f->f, arg))
+            buf_add(out, f->f.raw);
     if (!rest.n || !str_starts(rest, S("\r\n")))
         buf_add(out, S("\r\n"));
     buf_add(out, rest);

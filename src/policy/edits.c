@@ -1,13 +1,35 @@
 /* What filters leave for the message: edits, points, tags; and the message as it is with them. */
 #include "policy/internal.h"
 
+enum { SESSION_TAGS_MAX = 100 };
+
+/* A tag of the session stays until its end; once of each. */
+static err tag_session(struct policy *p, const struct edit *e)
+{
+    struct edit **at = &p->tags;
+    uint32_t n = 0;
+    for (; *at && !str_ieq((*at)->name, e->name); at = &(*at)->next)
+        n++;
+    if (n >= SESSION_TAGS_MAX)
+        return E_LIMIT;
+    struct edit *x = *at ? *at : arena_new(&p->session, struct edit);
+    str name = arena_str(&p->session, e->name), value = arena_str(&p->session, e->value);
+    if (!x || !name.p || !value.p)
+        return E_NOMEM;
+    *x = (struct edit){.next = x->next, .kind = EDIT_TAG, .name = name, .value = value, .by = p->running};
+    *at = x;
+    return OK;
+}
+
 err policy_add_edit(struct policy *p, const struct edit *e)
 {
-    struct edit *x = arena_new(&p->tx, struct edit);
     if (p->nedits >= EDITS_MAX)
         return E_LIMIT;
     if (!edit_is_good(e))
         return E_SYNTAX;
+    if (p->phase <= PHASE_AUTH)
+        return e->kind == EDIT_TAG ? tag_session(p, e) : E_UNSUPPORTED;
+    struct edit *x = arena_new(&p->tx, struct edit);
     if (!x)
         return E_NOMEM;
     *x = *e;
@@ -24,22 +46,41 @@ err policy_add_edit(struct policy *p, const struct edit *e)
     return OK;
 }
 
-void policy_score(struct policy *p, double points, const char *by, str why)
+void policy_score(struct policy *p, const struct matter *m, double points, const char *by, str why)
 {
-    (void)by;
-    (void)why;
-    p->score += points;
+    char mem[200];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    if (p->phase <= PHASE_AUTH)
+        p->session_score[p->phase] += points;
+    else
+        p->score += points;
+    buf_printf(&text, "%+g%s" STR_FMT, points, why.n ? " " : "", STR_ARG(str_sub(why, 0, 160)));
+    policy_note(p, m, by, "score", buf_str(&text));
 }
 
-bool policy_tag(const struct policy *p, str name, str *ret_value)
+double policy_score_now(const struct policy *p)
+{
+    double sum = p->score;
+    for (size_t i = 0; i <= PHASE_AUTH; i++)
+        sum += p->session_score[i];
+    return sum;
+}
+
+static bool tag_in(const struct edit *e, str name, str *ret_value)
 {
     bool found = false;
-    for (const struct edit *e = p->edits; e; e = e->next)
+    for (; e; e = e->next)
         if (e->kind == EDIT_TAG && str_ieq(e->name, name)) {
             *ret_value = e->value;
             found = true;
         }
     return found;
+}
+
+bool policy_tag(const struct policy *p, str name, str *ret_value)
+{
+    return tag_in(p->edits, name, ret_value) || tag_in(p->tags, name, ret_value);
 }
 
 /* The body that stands in the place of the one received; NULL: none. */

@@ -10,6 +10,13 @@ enum {
     EDITS_MAX = 10000          /* of one message */
 };
 
+struct note { /* what was done, for the history */
+    struct note *next;
+    enum phase phase;
+    str by, text;
+    const char *what;
+};
+
 struct policy {
     struct arena tx, session; /* memory by lifetime */
     void *own[FILTERS_MAX];
@@ -20,8 +27,14 @@ struct policy {
     struct verdict outcome; /* of the transaction */
     struct edit *edits, **last;
     uint32_t nedits;
-    double score;
-    const char *running; /* the filter that is asked right now */
+    double score;                         /* of the transaction ... */
+    double session_score[PHASE_AUTH + 1]; /* ... and of the session, by the phase where it was given */
+    struct edit *tags;                    /* set in phases of the session */
+    struct note *notes, *session_notes;
+    enum phase phase;    /* that is asked for right now ... */
+    const char *running; /* ... and the filter */
+    void (*hear)(void *arg, enum phase ph, const char *by, const char *what, str text);
+    void *hear_arg;
 };
 
 bool edit_is_good(const struct edit *e); /* edit_head.c: may be written */

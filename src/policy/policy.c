@@ -102,6 +102,7 @@ void policy_tx_end(struct policy *p)
     verdict_init(&p->outcome);
     p->tx_lifted = false;
     p->score = 0;
+    p->notes = NULL;
     arena_reset(&p->tx);
 }
 
@@ -126,7 +127,13 @@ const struct verdict *policy_outcome(const struct policy *p) { return &p->outcom
 const struct edit *policy_edits(const struct policy *p) { return p->edits; }
 struct arena *policy_mem(struct policy *p) { return &p->tx; }
 struct arena *policy_session_mem(struct policy *p) { return &p->session; }
-double policy_score_now(const struct policy *p) { return p->score; }
+
+void policy_listen(struct policy *p, void (*fn)(void *arg, enum phase ph, const char *by, const char *what, str text),
+                   void *arg)
+{
+    p->hear = fn;
+    p->hear_arg = arg;
+}
 
 /* ---- a phase ------------------------------------------------------------------------------------------------- */
 
@@ -145,9 +152,6 @@ static bool settled(struct policy *p, enum phase ph, struct verdict *v)
         return true;
     case VERDICT_REFUSE:
     case VERDICT_DEFER:
-        if (!v->reply.code)
-            verdict_reply(v, v->kind == VERDICT_REFUSE ? 550 : 451, v->kind == VERDICT_REFUSE ? "5.7.1" : "4.7.1",
-                          v->kind == VERDICT_REFUSE ? "Refused by policy" : "Refused by policy for now");
         return true;
     case VERDICT_DISCARD:
         if (!here) {
@@ -172,20 +176,50 @@ static bool settled(struct policy *p, enum phase ph, struct verdict *v)
     return false;
 }
 
+/* A refusal needs a reply that is one. */
+static void complete(struct verdict *v)
+{
+    if (v->kind == VERDICT_REFUSE && v->reply.code < 500)
+        verdict_reply(v, 550, "5.7.1", "Refused by policy");
+    else if (v->kind == VERDICT_DEFER && (v->reply.code < 400 || v->reply.code >= 500))
+        verdict_reply(v, 450, "4.7.1", "Refused by policy for now, try again later");
+}
+
+static void note(struct policy *p, const struct matter *m, const struct verdict *v)
+{
+    char mem[REPLY_LINE_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    if (v->kind == VERDICT_CONTINUE)
+        return;
+    if (v->kind == VERDICT_REDIRECT)
+        buf_add(&text, v->to);
+    else if (v->reply.code && (v->kind == VERDICT_REFUSE || v->kind == VERDICT_DEFER))
+        reply_print_line(&text, &v->reply);
+    if (v->why.n)
+        buf_printf(&text, "%s" STR_FMT, text.n ? ": " : "", STR_ARG(str_sub(v->why, 0, 200)));
+    policy_note(p, m, v->by, verdict_name(v->kind), buf_str(&text));
+}
+
 bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verdict *v)
 {
     verdict_init(v);
     if (!policy_wants(p, ph) || p->lifted || p->tx_lifted)
         return true;
+    if (of_session(ph))
+        p->session_score[ph] = 0; /* asked anew: EHLO may be said again */
     for (size_t i = 0; filters[i].name; i++) {
         if (!(p->wants[i] & PHASE_BIT(ph)))
             continue;
         verdict_init(v);
+        p->phase = ph;
         p->running = filters[i].name;
         if (!filters[i].run(p, &p->own[i], ph, m, v))
             return false;
         if (!v->by)
             v->by = filters[i].name;
+        complete(v);
+        note(p, m, v);
         if (settled(p, ph, v))
             return true;
     }

@@ -19,6 +19,7 @@
 
 struct check_results;
 struct head_facts;
+struct head_field;
 struct policy;
 
 /* ---- what is judged -------------------------------------------------------------------------------------- */
@@ -130,7 +131,8 @@ enum edit_kind {
     EDIT_HEADER_REMOVE, /* the index-th field of this name; 0: all */
     EDIT_BODY,          /* body: instead of the one received; the last one counts */
     EDIT_TAG,           /* name, value: for conditions behind it and the log */
-    EDIT_CLASS          /* index: class of the envelope, higher leaves first */
+    EDIT_CLASS,         /* index: class of the envelope, higher leaves first */
+    EDIT_JUNK           /* for the folder of suspicious mail, where check.quarantine says so */
 };
 struct edit {
     struct edit *next;
@@ -165,20 +167,34 @@ const struct verdict *policy_outcome(const struct policy *p);
 /* Oldest first; NULL: none. */
 const struct edit *policy_edits(const struct policy *p);
 /* Copies names and values, takes a reference to the body. E_NOMEM, E_LIMIT; E_SYNTAX: no field name, or CR, NUL or a
- * control in a value ("\n" or CRLF is a fold). For filters, during their run. */
+ * control in a value ("\n" or CRLF is a fold); E_UNSUPPORTED: no tag, and there is no transaction. For filters, during
+ * their run. */
 err policy_add_edit(struct policy *p, const struct edit *e);
 /* Memory that lasts until the end of the transaction, and of the session. */
 struct arena *policy_mem(struct policy *p);
 struct arena *policy_session_mem(struct policy *p);
 
 /* Points for and against the message so far. The thresholds of group policy are applied at its end. */
-void policy_score(struct policy *p, double points, const char *by, str why);
+void policy_score(struct policy *p, const struct matter *m, double points, const char *by, str why);
 double policy_score_now(const struct policy *p);
+/* Says what was done: one event, one count of (by, what), and a line of `why` when the message is accepted. `what` is a
+ * verdict's name, or "add header", "would refuse"; it lasts (static, or of the configuration). Verdicts that `run`
+ * gives are noted by the pipeline. */
+void policy_note(struct policy *p, const struct matter *m, const char *by, const char *what, str text);
+/* The message was accepted (or discarded) under this id: what was noted goes into its history. */
+void policy_noted(struct policy *p, uint64_t id);
+/* Lines of counts in the format of Prometheus, for whoever shows metrics. */
+void policy_metrics(struct buf *out);
+/* Hears every note of this session, for `policy test`. */
+void policy_listen(struct policy *p, void (*fn)(void *arg, enum phase ph, const char *by, const char *what, str text),
+                   void *arg);
 /* A tag that a rule or filter set in this transaction (before: in this session). */
 bool policy_tag(const struct policy *p, str name, str *ret_value);
 
-/* A header block with the edits of headers in the list: `block` ends with its empty line, or without one. */
-err policy_edit_head(const struct edit *edits, str block, struct buf *out);
+/* A header block with the edits of headers in the list: `block` ends with its empty line, or without one. Fields of the
+ * block for which `drop` (may be NULL) is true are left out; edits count them all the same. */
+err policy_edit_head(const struct edit *edits, str block, bool (*drop)(const struct head_field *f, void *arg),
+                     void *arg, struct buf *out);
 /* The message (*at = 0) or its body (*at = m->scan->body_at) as it is now, piece by piece: the body that a filter put
  * in its place, if any. n == 0: the end. E_NOT_FOUND: it is not kept here. */
 err policy_body(struct policy *p, const struct matter *m, uint64_t *at, str *ret) YIELDS;

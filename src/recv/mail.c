@@ -76,7 +76,7 @@ void do_rcpt(struct session *s, const struct cmd *c, struct reply *r)
         return;
     }
     struct matter matter = {.rcpt = &m};
-    if (!session_judge(s, PHASE_RCPT, &matter, r))
+    if (!s->sink->judges_rcpt && !session_judge(s, PHASE_RCPT, &matter, r))
         s->tx.refused++;
     else if (s->sink->rcpt(&s->as, &m, c->args, r) == RECV_LATER)
         s->later++;

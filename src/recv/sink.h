@@ -52,6 +52,8 @@ struct recv_sink {
     bool (*command)(struct recv_client *k, str verb, str args, struct reply *r) YIELDS;
     /* `args` is what the client wrote behind MAIL or RCPT. The transaction's memory is tx->arena. */
     enum recv_take (*mail)(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r) YIELDS;
+    bool judges_rcpt; /* `rcpt` asks the pipeline, when it knows that there is such a recipient; else it was asked
+                         before */
     enum recv_take (*rcpt)(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r) YIELDS;
     /* The oldest answer that was put off: *what is the command. False: it was to MAIL, and there is no transaction;
      * the answers behind it come all the same. NULL in a sink that never says RECV_LATER. */
@@ -63,7 +65,7 @@ struct recv_sink {
     size_t (*feed)(struct recv_client *k, str wire) YIELDS;
     /* As tx_room and tx_took: where octets may be read to directly; NULL: they are fed. Both may be NULL. */
     char *(*room)(struct recv_client *k, size_t *ret_n)YIELDS;
-    size_t (*took)(struct recv_client *k, size_t n);
+    size_t (*took)(struct recv_client *k, size_t n) YIELDS;
     bool (*body_ok)(struct recv_client *k, struct reply *r) YIELDS;
     bool (*commit)(struct recv_client *k, struct reply *r) YIELDS;
     /* The end of a transaction, whatever it was; also without one. */

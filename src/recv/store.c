@@ -31,7 +31,7 @@ static enum recv_take mail(struct recv_client *k, const struct mail_cmd *m, str 
 static enum recv_take rcpt(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r)
 {
     (void)args;
-    return tx_rcpt(k->tx, m, r) ? RECV_OK : RECV_NO;
+    return tx_rcpt_judged(k->tx, m, r) ? RECV_OK : RECV_NO;
 }
 
 static bool body_begin(struct recv_client *k, enum data_mode mode, struct reply *r)
@@ -59,6 +59,7 @@ const struct recv_sink recv_store = {
     .hello = hello,
     .mail = mail,
     .rcpt = rcpt,
+    .judges_rcpt = true,
     .body_begin = body_begin,
     .feed = feed,
     .room = room,

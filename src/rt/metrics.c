@@ -125,6 +125,17 @@ static void head(struct buf *out, const char *name, const char *tail, const char
         buf_add_c(out, parts[i]);
 }
 
+static void (*more[4])(struct buf *out);
+
+void metrics_also(void (*fn)(struct buf *out))
+{
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (!more[i] || more[i] == fn) {
+            more[i] = fn;
+            return;
+        }
+}
+
 void metrics_print(struct buf *out)
 {
     for (enum metric m = 0; m < METRIC_COUNT; m++) {
@@ -143,4 +154,6 @@ void metrics_print(struct buf *out)
         buf_add(out, S("\"} "));
         add_i64(out, event_count(ev));
     }
+    for (size_t i = 0; i < sizeof more / sizeof *more && more[i]; i++)
+        more[i](out);
 }

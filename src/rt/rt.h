@@ -260,5 +260,7 @@ void metric_add(enum metric m, int64_t by);
 int64_t metric_read(enum metric m); /* the sum over all threads */
 int64_t event_count(enum event ev);
 void metrics_print(struct buf *out); /* Prometheus text exposition format */
+/* Prints behind them what has labels of its own. Before loops run; a few at most. */
+void metrics_also(void (*fn)(struct buf *out));
 
 #endif

@@ -63,6 +63,13 @@ static void round_trip(void **state)
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_true(e.release_ms == later.release_ms && e.by_ms == later.by_ms && e.by == later.by && e.priority == -7);
     buf_free(&two);
+    struct envelope held = full;
+    held.flags |= ENV_HELD | ENV_QUARANTINE;
+    held.held_why = S("rule big: 30 recipients");
+    encode(&two, &held);
+    assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
+    assert_true(str_eq(e.held_why, held.held_why) && e.flags == held.flags && e.nto == 3 && !e.release_ms);
+    buf_free(&two);
     encode(&two, &empty);
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_int_equal(e.nto, 0);

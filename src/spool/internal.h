@@ -304,6 +304,7 @@ void engine_gauges(struct engine *e, bool end); /* what metrics say of segments;
 
 /* read.c */
 err read_open(struct spool_reader *r, struct engine *e, uint64_t id, struct body *mem) YIELDS;
+err read_open_chunks(struct spool_reader *r, struct engine *e, uint64_t id);
 
 /* group.c */
 /* The records of a group in order; `rec` is where the head of the current one lies in g->bytes. */

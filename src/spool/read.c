@@ -26,6 +26,7 @@ struct reading {
     uint32_t nchunks, turn; /* 0: head block, 1..n: chunks, n + 1: the rest */
     uint64_t head_end;      /* where the head block ends */
     size_t fresh;           /* octets in the buffer that were not handed out; they begin at buf.n */
+    bool chunks_only;       /* of a message that is still coming in: turns 1..n */
 };
 
 struct job {
@@ -179,6 +180,26 @@ err read_open(struct spool_reader *r, struct engine *e, uint64_t id, struct body
     return bad;
 }
 
+err read_open_chunks(struct spool_reader *r, struct engine *e, uint64_t id)
+{
+    *r = (struct spool_reader){0};
+    arena_init(&r->arena, 4096, SEGMENT_MAX);
+    buf_init(&r->buf, SEGMENT_MAX);
+    r->env.id = id;
+    struct reading *g = calloc(1, sizeof *g);
+    if (!g)
+        return E_NOMEM;
+    *g = (struct reading){.e = e, .turn = 1, .chunks_only = true};
+    r->state = g;
+    lock_take(&e->lock);
+    err bad = find_chunks(e, g, id);
+    lock_drop(&e->lock);
+    bad = bad ? bad : g->nchunks ? OK : E_NOT_FOUND;
+    if (bad)
+        spool_read_close(r);
+    return bad;
+}
+
 /* Where reading of the current source must stop this time. */
 static uint64_t stop_of(const struct reading *g, const struct source *s)
 {
@@ -187,7 +208,7 @@ static uint64_t stop_of(const struct reading *g, const struct source *s)
 
 static struct source *current(struct reading *g)
 {
-    for (; g->turn <= g->nchunks + (g->nchunks > 0); g->turn++) {
+    for (; g->turn <= g->nchunks + (g->nchunks > 0 && !g->chunks_only); g->turn++) {
         struct source *s = g->turn == 0 || g->turn > g->nchunks ? &g->message : &g->chunk[g->turn - 1];
         if (!s->open || s->at < stop_of(g, s))
             return s;

@@ -261,6 +261,13 @@ err spool_put(struct spool *s, struct spool_group *g)
     return g->e;
 }
 
+err spool_read_chunks(struct spool_reader *r, struct spool *s, uint64_t id)
+{
+    err bad = read_open_chunks(r, s->e, id);
+    r->spool = s;
+    return bad;
+}
+
 err spool_read_open(struct spool_reader *r, struct spool *s, uint64_t id, struct body *mem)
 {
     err bad = read_open(r, s->e, id, mem);

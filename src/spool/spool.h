@@ -24,15 +24,16 @@ enum envelope_flag {
     ENV_NO_FINAL_EOL = 32, /* does not end in CRLF (BINARYMIME only) */
     ENV_LONG_LINE = 64,    /* a line of more than 998 octets */
     ENV_NUL = 128,
-    ENV_REPORT = 256,       /* one of our own reports: its failure is a double bounce */
-    ENV_HELD = 512,         /* accepted but not to be attempted before an operator releases it */
-    ENV_SUBMITTED = 1024,   /* came by authentication or local submission */
-    ENV_TLS = 2048,         /* came over TLS */
-    ENV_DELAY_TOLD = 4096,  /* never set by intake */
-    ENV_REQUIRETLS = 16384, /* never to be sent without TLS to a verified server that promises the same (RFC 8689) */
-    ENV_JUNK = 32768,       /* suspicious: for the folder of such mail */
-    ENV_SIGNED = 65536,     /* we signed it: a form of it that differs is to be signed, too */
-    ENV_DOUBLE = 8192,      /* a report about a report, to the postmaster: its failure ends there */
+    ENV_REPORT = 256,        /* one of our own reports: its failure is a double bounce */
+    ENV_HELD = 512,          /* accepted but not to be attempted before an operator releases it */
+    ENV_SUBMITTED = 1024,    /* came by authentication or local submission */
+    ENV_TLS = 2048,          /* came over TLS */
+    ENV_DELAY_TOLD = 4096,   /* never set by intake */
+    ENV_REQUIRETLS = 16384,  /* never to be sent without TLS to a verified server that promises the same (RFC 8689) */
+    ENV_JUNK = 32768,        /* suspicious: for the folder of such mail */
+    ENV_SIGNED = 65536,      /* we signed it: a form of it that differs is to be signed, too */
+    ENV_QUARANTINE = 131072, /* held because it is suspicious: `held_why`; ENV_HELD is set, too */
+    ENV_DOUBLE = 8192,       /* a report about a report, to the postmaster: its failure ends there */
 };
 
 struct recipient {
@@ -63,6 +64,7 @@ struct envelope {
     str envid;              /* decoded ENVID (RFC 3461 4.4); empty: none */
     str client, helo, user; /* address as text, name given, account (or "uid 1000"); for log, history, headers */
     str message_id;         /* with its angle brackets, for people; empty when there is none */
+    str held_why;           /* ENV_HELD: who held it and why, "rule big: 30 recipients"; empty: nothing was said */
     struct recipient *to;
     uint32_t nto;
 };
@@ -213,6 +215,8 @@ struct spool_reader {
 err spool_read_open(struct spool_reader *r, struct spool *s, uint64_t id, struct body *mem) YIELDS;
 err spool_read_next(struct spool_reader *r, str *ret_piece) YIELDS; /* n == 0: the end; valid until the next call */
 void spool_read_close(struct spool_reader *r);
+/* The chunks alone of a message that is still coming in (its record was not put yet). E_NOT_FOUND: there are none. */
+err spool_read_chunks(struct spool_reader *r, struct spool *s, uint64_t id);
 
 /* ---- for operators ------------------------------------------------------------------------------ */
 
