@@ -128,6 +128,14 @@ void front_lost(struct recv_client *k, struct reply *r);
 /* A reply on its way to the client: 421 ends the session in pass, and is a 451 elsewhere; 3xx is a mistake. */
 void front_relay(struct recv_client *k, struct reply *r);
 
+/* ---- envelope.c: MAIL, RCPT and their answers ------------------------------------------------------------------ */
+
+enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r) YIELDS;
+enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r) YIELDS;
+/* Reads until an answer for the client is there. False: it was to MAIL, and there is no transaction. */
+bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r) YIELDS;
+void envelope_ahead(struct recv_client *k) YIELDS;
+
 /* ---- data.c --------------------------------------------------------------------------------------------------- */
 
 bool data_begin(struct recv_client *k, enum data_mode mode, struct reply *r) YIELDS;

@@ -1,0 +1,471 @@
+/*
+ * The sink of a proxy listener: the envelope. Commands go on as they come, several in one group where both sides can
+ * do that; answers come back in order. A link that went away between two transactions is replaced without a word; one
+ * that goes away within a transaction ends it with 451 4.4.2.
+ */
+#include "proxy/internal.h"
+
+enum { REPEATS = 8 }; /* idle links that turn out to be closed, one after the other */
+
+/* ---- answers -------------------------------------------------------------------------------------------------- */
+
+void front_dead(struct front *f, const struct reply *r)
+{
+    f->dead = true;
+    f->refusal = *r;
+}
+
+void front_lost(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    err e = f->link ? f->link->conn.e : OK;
+    if (e == E_TIMEOUT)
+        reply_set_str(r, 451, "4.4.2", S("The server behind does not answer, try again later"));
+    else
+        reply_set_str(r, 451, "4.4.2", S("The connection to the server behind was lost, try again later"));
+    if (f->link && e == E_TIMEOUT)
+        server_failed(f->link->server, f->link->up, "it does not answer");
+    if (f->link)
+        rt_log(EV_upstream_lost, log_num((int64_t)k->src->session), log_c(f->link->via), log_err(e ? e : E_PROTOCOL));
+    link_drop(&f->link);
+    front_dead(f, r);
+}
+
+void front_relay(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    if (r->code / 100 == 3 || r->code < 200 || r->code > 599) {
+        link_drop(&f->link); /* what it means is anybody's guess */
+        reply_set_str(r, 451, "4.5.0", S("The server behind broke the protocol, try again later"));
+        front_dead(f, r);
+    } else if (r->code == 421) {
+        link_drop(&f->link);
+        if (f->pass)
+            k->why = "the server behind closed the session";
+        else
+            r->code = 451;
+        front_dead(f, r);
+    }
+}
+
+/* ---- commands that go on ---------------------------------------------------------------------------------------- */
+
+static void send_line(struct link *l, str line)
+{
+    l->conn.deadline = rt_after(l->patience);
+    rt_said(l->session, '>', line);
+    conn_write(&l->conn, line);
+    conn_write(&l->conn, S("\r\n"));
+}
+
+/* Writes a command whose reply is read in its turn. False: out of memory. */
+static bool expect(struct recv_client *k, enum expect_kind kind, bool quiet, str line)
+{
+    struct front *f = front_of(k);
+    struct expect *x = arena_new(&k->tx->arena, struct expect);
+    str copy = arena_str(&k->tx->arena, line);
+    if (!x || !copy.p)
+        return false;
+    *x = (struct expect){.kind = kind, .quiet = quiet, .line = copy};
+    *f->last = x;
+    f->last = &x->next;
+    if (f->link)
+        send_line(f->link, copy);
+    return true;
+}
+
+static struct expect *take(struct front *f)
+{
+    struct expect *x = f->first;
+    f->first = x->next;
+    if (!f->first)
+        f->last = &f->first;
+    return x;
+}
+
+/* The link was idle for too long: everything that this transaction has said is said again on a new one. */
+static bool say_again(struct recv_client *k, struct expect *x, struct reply *r)
+{
+    struct front *f = front_of(k);
+    bool fresh = f->link->own;
+    link_drop(&f->link);
+    f->link = link_get(f->up, k->home, k->src, fresh, r);
+    if (!f->link)
+        return false;
+    f->link->transactions++;
+    f->link->open_tx = true;
+    for (; x; x = x->next)
+        if (x->kind != EXPECT_RSET)
+            send_line(f->link, x->line);
+        else
+            send_line(f->link, S("NOOP")); /* keeps its place */
+    if (f->data_asked)
+        send_line(f->link, S("DATA"));
+    return true;
+}
+
+/* Its first words on a link that had served before: nothing was attempted if it ends there. A link that knows who the
+ * client is by AUTH cannot be replaced. */
+static bool may_repeat(const struct front *f, const struct expect *x)
+{
+    return f->link->transactions > 1 && x->kind <= EXPECT_MAIL && !f->pass &&
+           (!f->link->own || f->up->xclient || f->up->proxy_protocol != CONF_PROXY_NONE);
+}
+
+static bool next_reply(struct recv_client *k, struct expect *x, struct reply *r)
+{
+    struct front *f = front_of(k);
+    for (int turn = 0;; turn++) {
+        err e = link_reply(f->link, f->link->patience);
+        bool away = e == E_CLOSED || e == E_RESET || (!e && f->link->in.r.code == 421);
+        if (turn < REPEATS && away && may_repeat(f, x)) {
+            if (say_again(k, x, r))
+                continue;
+            front_dead(f, r);
+            return false;
+        }
+        if (e)
+            front_lost(k, r);
+        else
+            *r = f->link->in.r;
+        return !e;
+    }
+}
+
+static void judge_mail(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    front_relay(k, r);
+    if (!reply_is_ok(r)) {
+        if (f->link)
+            f->link->open_tx = false;
+        if (!f->dead)
+            front_dead(f, r);
+    }
+}
+
+static void judge_rcpt(struct recv_client *k, struct reply *r)
+{
+    front_relay(k, r);
+    if (reply_is_ok(r))
+        k->tx->accepted++;
+    else
+        k->tx->refused++;
+}
+
+bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
+{
+    struct front *f = front_of(k);
+    while (f->first) {
+        struct expect *x = f->first;
+        *ret_what = x->line;
+        bool was_dead = f->dead;
+        struct reply refusal;
+        if (was_dead)
+            refusal = f->refusal;
+        if (f->link)
+            (void)next_reply(k, x, r);
+        else
+            *r = f->refusal;
+        take(f);
+        if (x->kind == EXPECT_MAIL && f->link)
+            judge_mail(k, r);
+        else if (x->kind == EXPECT_RCPT && f->link)
+            judge_rcpt(k, r);
+        if (was_dead && x->kind == EXPECT_RCPT)
+            *r = refusal; /* what the server says to a RCPT without MAIL is no answer to the client's question */
+        if (x->kind >= EXPECT_MAIL && !x->quiet)
+            return x->kind != EXPECT_MAIL || reply_is_ok(r);
+    }
+    reply_set_str(r, 451, "4.3.0", S("Internal error"));
+    return false;
+}
+
+/* The reply at once, when nothing may be put off. */
+static enum recv_take settle(struct recv_client *k, bool may_wait, struct reply *r)
+{
+    struct front *f = front_of(k);
+    str what;
+    if (may_wait && f->link && (f->link->can.ehlo.caps & CAP_PIPELINING) && conn_has_line(k->c))
+        return RECV_LATER;
+    (void)envelope_answer(k, &what, r);
+    return reply_is_ok(r) ? RECV_OK : RECV_NO;
+}
+
+static void no_memory(struct recv_client *k, struct reply *r)
+{
+    reply_set_str(r, 451, "4.3.1", S("Out of memory, try again later"));
+    link_drop(&front_of(k)->link);
+    front_dead(front_of(k), r);
+}
+
+/* ---- MAIL ------------------------------------------------------------------------------------------------------- */
+
+/* Where the parameters begin: behind the path, whose quoted parts may hold anything. */
+static size_t path_end(str args)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < args.n; i++) {
+        if (args.p[i] == '\\')
+            i++;
+        else if (args.p[i] == '"')
+            quoted = !quoted;
+        else if (args.p[i] == '>' && !quoted)
+            return i + 1;
+    }
+    return args.n;
+}
+
+/* The line as it goes on: what the client wrote, without a SIZE that the server does not know. */
+static void mail_line(struct buf *out, const struct link *l, const char *verb, str args)
+{
+    size_t at = path_end(args);
+    buf_add_c(out, verb);
+    buf_add(out, str_sub(args, 0, at));
+    str rest = str_skip(args, at), word;
+    while (str_cut(&rest, ' ', &word)) {
+        if (!word.n || (str_istarts(word, S("SIZE=")) && !(l->can.ehlo.caps & CAP_SIZE)))
+            continue;
+        buf_add_char(out, ' ');
+        buf_add(out, word);
+    }
+}
+
+/* Something was offered that this server, another one than before, cannot do. */
+static bool can_all(const struct link *l, const struct mail_cmd *m, struct reply *r)
+{
+    uint32_t caps = l->can.ehlo.caps, need = 0;
+    if (m->p.body == BODY_8BITMIME)
+        need |= CAP_8BITMIME;
+    if (m->p.body == BODY_BINARYMIME)
+        need |= CAP_BINARYMIME | CAP_CHUNKING;
+    if (m->p.smtputf8)
+        need |= CAP_SMTPUTF8;
+    if (m->p.ret || m->p.envid.p)
+        need |= CAP_DSN;
+    need |= m->p.seen & 1u << PARAM_REQUIRETLS ? CAP_REQUIRETLS : 0;
+    if ((caps & need) == need)
+        return true;
+    reply_set_str(r, 451, "4.5.1", S("No server behind takes this kind of message now, try again later"));
+    return false;
+}
+
+static bool need_link(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    if (f->link && f->link->up != f->up)
+        link_put(&f->link);
+    if (f->link && !link_alive(f->link)) {
+        bool known = f->pass || f->link->own;
+        link_drop(&f->link);
+        if (known && !f->up->xclient && f->up->proxy_protocol == CONF_PROXY_NONE) {
+            /* it knew things about this client that another connection would not know */
+            reply_set_str(r, 421, "4.4.2", S("The server behind closed the session"));
+            k->why = "the server behind closed the session";
+            return false;
+        }
+    }
+    if (!f->link)
+        f->link = link_get(f->up, k->home, k->src, f->pass, r);
+    return f->link != NULL;
+}
+
+static enum recv_take send_mail(struct recv_client *k, bool quiet, struct reply *r)
+{
+    struct front *f = front_of(k);
+    AUTO_BUF line;
+    if (!need_link(k, r))
+        return RECV_NO;
+    if (!can_all(f->link, &f->mail, r))
+        return RECV_NO;
+    buf_init(&line, 16384);
+    bool ok = true;
+    if (f->link->open_tx)
+        ok = expect(k, EXPECT_RSET, true, S("RSET"));
+    if (f->up->xforward && f->link->xforward[0]) {
+        link_xforward(&line, f->link, k->src);
+        ok = ok && !line.e && expect(k, EXPECT_XFORWARD, true, buf_str(&line));
+        line.n = 0;
+    }
+    mail_line(&line, f->link, "MAIL ", f->mail_args);
+    ok = ok && !line.e && expect(k, EXPECT_MAIL, quiet, buf_str(&line));
+    if (!ok) {
+        no_memory(k, r);
+        return RECV_NO;
+    }
+    f->link->transactions++;
+    f->link->open_tx = f->mailed = true;
+    return RECV_OK;
+}
+
+static bool remember(struct recv_client *k, const struct mail_cmd *m, str args)
+{
+    struct front *f = front_of(k);
+    struct tx *t = k->tx;
+    f->mail_args = arena_str(&t->arena, args);
+    if (!f->mail_args.p || cmd_mail(f->mail_args, EXT_ALL, true, &t->arena, &f->mail)) /* *m goes with its line */
+        return false;
+    t->conf = *k->conf;
+    t->source = k->src;
+    t->announced = m->p.size;
+    t->env.body = (uint8_t)m->p.body;
+    t->env.flags = m->p.smtputf8 ? ENV_SMTPUTF8 : 0;
+    char mem[ADDR_TEXT_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    if (m->from.kind != ADDR_NONE)
+        addr_print(&text, &m->from);
+    t->env.sender = arena_str(&t->arena, buf_str(&text));
+    return t->env.sender.p != NULL;
+}
+
+enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r)
+{
+    struct front *f = front_of(k);
+    if (!remember(k, m, args)) {
+        no_memory(k, r);
+        return RECV_NO;
+    }
+    f->count++;
+    k->tx->open = true;
+    if (f->routed) {
+        f->mail_held = true;
+        reply_set_str(r, 250, "2.1.0", S("Sender ok"));
+        return RECV_OK;
+    }
+    f->up = f->listener->upstreams[0];
+    enum recv_take took = send_mail(k, false, r);
+    return took == RECV_OK ? settle(k, !f->up->lmtp, r) : took;
+}
+
+/* ---- RCPT ------------------------------------------------------------------------------------------------------- */
+
+static bool in_domain(str domain, str entry)
+{
+    if (str_starts(entry, S(".")))
+        return domain.n > entry.n && str_iends(domain, entry);
+    return str_ieq(domain, entry);
+}
+
+/* The longest name wins; then the upstream that takes all the rest. */
+static const struct conf_upstream *upstream_for(const struct front *f, str domain)
+{
+    const struct conf_upstream *best = NULL, *rest = NULL;
+    size_t longest = 0;
+    for (size_t i = 0; i < f->listener->nupstreams; i++) {
+        const struct conf_upstream *u = f->listener->upstreams[i];
+        rest = u->domains.n ? rest : u;
+        for (size_t d = 0; d < u->domains.n; d++)
+            if (u->domains.v[d].n > longest && in_domain(domain, u->domains.v[d])) {
+                longest = u->domains.v[d].n;
+                best = u;
+            }
+    }
+    return best ? best : rest;
+}
+
+static const struct conf_upstream *place_of(const struct front *f, const struct rcpt_cmd *m, struct arena *mem)
+{
+    str ascii;
+    if (!f->routed && f->up->domains.n == 0)
+        return f->up;
+    if (m->to.kind == ADDR_LOCAL)
+        return f->listener->upstreams[0];
+    return upstream_for(f, idn_to_ascii(m->to.domain, mem, &ascii) ? m->to.domain : ascii);
+}
+
+/* split = "store": what was accepted so far is said to intake, and the transaction goes on there. */
+static bool go_over(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    struct tx *t = k->tx;
+    struct expect *said = f->spare;
+    t->accepted = t->refused = 0;
+    t->open = false;
+    f->stored = true;
+    if (!tx_mail(t, k->src, *k->conf, &f->mail, r))
+        return false;
+    for (; said; said = said->next) {
+        struct rcpt_cmd m;
+        if (cmd_rcpt(said->line, EXT_ALL, f->mail.p.smtputf8, true, &t->arena, &m) || !tx_rcpt(t, &m, r))
+            return false;
+    }
+    return true;
+}
+
+/* Keeps what was accepted, newest first, for go_over. */
+static void note(struct recv_client *k, str args)
+{
+    struct front *f = front_of(k);
+    struct expect *x = f->listener->split == CONF_SPLIT_STORE ? arena_new(&k->tx->arena, struct expect) : NULL;
+    if (!x)
+        return;
+    *x = (struct expect){.kind = EXPECT_RCPT, .line = arena_str(&k->tx->arena, args), .next = f->spare};
+    f->spare = x;
+}
+
+/* One transaction has one server, and LMTP one recipient, because its answers are one for each. */
+static enum recv_take not_here(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r)
+{
+    struct front *f = front_of(k);
+    if (f->listener->split == CONF_SPLIT_STORE && !k->tx->begun) {
+        if (!go_over(k, r)) {
+            front_dead(f, r);
+            return RECV_NO;
+        }
+        return recv_store.rcpt(k, m, args, r);
+    }
+    k->tx->refused++;
+    reply_set_str(r, 452, "4.5.3", S("Too many recipients: this one goes elsewhere, send it in the next transaction"));
+    return RECV_NO;
+}
+
+enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r)
+{
+    struct front *f = front_of(k);
+    if (f->stored)
+        return recv_store.rcpt(k, m, args, r);
+    const struct conf_upstream *u = place_of(f, m, &k->tx->arena);
+    if (!u) {
+        k->tx->refused++;
+        reply_set_str(r, 550, "5.7.1", S("Relaying denied: no server behind takes this domain"));
+        return RECV_NO;
+    }
+    if (k->tx->accepted && (u != f->up || u->lmtp))
+        return not_here(k, m, args, r);
+    if (f->dead) {
+        *r = f->refusal;
+        k->tx->refused++;
+        return RECV_NO;
+    }
+    if (f->routed && (f->mail_held || u != f->up)) {
+        f->up = u;
+        f->mail_held = false;
+        if (send_mail(k, true, r) != RECV_OK) {
+            front_dead(f, r);
+            return RECV_NO;
+        }
+    }
+    AUTO_BUF line;
+    buf_init(&line, 16384);
+    buf_add_c(&line, "RCPT ");
+    buf_add(&line, args);
+    if (line.e || !expect(k, EXPECT_RCPT, false, buf_str(&line))) {
+        no_memory(k, r);
+        return RECV_NO;
+    }
+    enum recv_take took = settle(k, !f->routed && !u->lmtp, r);
+    if (took == RECV_OK)
+        note(k, args);
+    return took;
+}
+
+void envelope_ahead(struct recv_client *k)
+{
+    struct front *f = front_of(k);
+    if (!f->first || !f->link || f->dead || k->tx->env.body == BODY_BINARYMIME || judge_may_change(k->src) ||
+        judge_wants(PHASE_DATA, k->src))
+        return;
+    send_line(f->link, S("DATA"));
+    f->data_asked = true;
+}
