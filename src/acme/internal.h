@@ -28,7 +28,6 @@ err https_ask(const struct https *h, const char *method, str url, str body, stru
 
 /* ---- jose.c: RFC 7515, RFC 7638 ---- */
 
-void base64url(struct buf *out, str in);
 struct jose_key {
     unsigned char xy[64]; /* the account's public key, P-256 */
 };

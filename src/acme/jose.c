@@ -1,33 +1,18 @@
 /* Signed messages of ACME (RFC 8555 6.2): JWS of RFC 7515 with ES256, keys as RFC 7517 and 7638 write them. */
 #include "acme/internal.h"
 #include "base/cleanup.h"
+#include "base/codec.h"
 #include "base/text.h"
 #include "priv/priv.h"
 
 #include <openssl/evp.h>
 
-/* Without padding, with - and _ (RFC 7515 2). */
-void base64url(struct buf *out, str in)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (size_t i = 0; i < in.n; i += 3) {
-        uint32_t v = (uint32_t)(unsigned char)in.p[i] << 16;
-        size_t left = in.n - i;
-        if (left > 1)
-            v |= (uint32_t)(unsigned char)in.p[i + 1] << 8;
-        if (left > 2)
-            v |= (unsigned char)in.p[i + 2];
-        for (size_t k = 0; k < (left > 2 ? 4 : left + 1); k++)
-            buf_add_char(out, letters[v >> (18 - 6 * k) & 63]);
-    }
-}
-
 void jose_jwk(struct buf *out, const struct jose_key *k)
 {
     buf_add(out, S("{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\""));
-    base64url(out, str_mem(k->xy, 32));
+    base64url_encode(out, str_mem(k->xy, 32));
     buf_add(out, S("\",\"y\":\""));
-    base64url(out, str_mem(k->xy + 32, 32));
+    base64url_encode(out, str_mem(k->xy + 32, 32));
     buf_add(out, S("\"}"));
 }
 
@@ -44,7 +29,7 @@ err jose_thumbprint(struct buf *out, const struct jose_key *k)
     jose_jwk(&jwk, k);
     err e = jwk.e ? jwk.e : sha256(buf_str(&jwk), digest);
     if (!e)
-        base64url(out, str_mem(digest, sizeof digest));
+        base64url_encode(out, str_mem(digest, sizeof digest));
     return e ? e : out->e;
 }
 
@@ -57,7 +42,7 @@ static void member(struct buf *out, const char *name, str value)
 err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str url, str payload)
 {
     AUTO_BUF head;
-    AUTO_BUF text; /* base64url(head) "." base64url(payload) */
+    AUTO_BUF text; /* base64url_encode(head) "." base64url_encode(payload) */
     unsigned char digest[32], sig[64];
     buf_init(&head, 8192);
     buf_init(&text, REPLY_MAX);
@@ -71,10 +56,10 @@ err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str
     member(&head, "nonce", nonce);
     member(&head, "url", url);
     buf_add_char(&head, '}');
-    base64url(&text, buf_str(&head));
+    base64url_encode(&text, buf_str(&head));
     size_t dot = text.n;
     buf_add_char(&text, '.');
-    base64url(&text, payload);
+    base64url_encode(&text, payload);
     err e = head.e ? head.e : text.e ? text.e : sha256(buf_str(&text), digest);
     if (!e)
         e = priv_acme_sign(digest, sig);
@@ -82,7 +67,7 @@ err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str
         return e;
     buf_printf(out, "{\"protected\":\"" STR_FMT "\",\"payload\":\"" STR_FMT "\",\"signature\":\"",
                STR_ARG(str_sub(buf_str(&text), 0, dot)), STR_ARG(str_skip(buf_str(&text), dot + 1)));
-    base64url(out, str_mem(sig, sizeof sig));
+    base64url_encode(out, str_mem(sig, sizeof sig));
     buf_add(out, S("\"}"));
     return out->e;
 }

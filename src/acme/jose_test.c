@@ -34,7 +34,7 @@ static void test_base64url(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         AUTO_BUF b;
         buf_init(&b, 100);
-        base64url(&b, cases[i].in);
+        base64url_encode(&b, cases[i].in);
         assert_true(str_eq(buf_str(&b), str_c(cases[i].out)));
     }
 }

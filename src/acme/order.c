@@ -5,10 +5,10 @@
  */
 #include "acme/internal.h"
 #include "base/cleanup.h"
+#include "base/codec.h"
 #include "base/text.h"
 #include "priv/priv.h"
-
-#include <json-c/json.h>
+#include "wire/json.h"
 
 enum { NONCE_TRIES = 6, JSON_DEPTH = 16 };
 static const rt_time wait_least = 250 * RT_MS, wait_most = 15 * RT_S, wait_all = 10 * 60 * RT_S;
@@ -27,39 +27,13 @@ struct order {
 
 /* ---- JSON ---- */
 
-static struct json_object *parse(str s)
-{
-    struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH);
-    struct json_object *o = t && s.n <= REPLY_MAX ? json_tokener_parse_ex(t, s.p, (int)s.n) : NULL;
-    if (t && json_tokener_get_error(t) != json_tokener_success) {
-        json_object_put(o);
-        o = NULL;
-    }
-    json_tokener_free(t);
-    return o;
-}
-
-static void put(struct json_object **o) { json_object_put(*o); }
-#define AUTO_JSON __attribute__((cleanup(put))) struct json_object
-
-static struct json_object *get(struct json_object *o, const char *name)
-{
-    struct json_object *v = NULL;
-    return o && json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, name, &v) ? v : NULL;
-}
+static struct json_object *parse(str s) { return s.n <= REPLY_MAX ? json_parse(s, JSON_DEPTH) : NULL; }
 
 /* A string, copied; "" when it is not there. */
 static str text(struct order *x, struct json_object *o, const char *name)
 {
-    struct json_object *v = get(o, name);
-    if (!v || !json_object_is_type(v, json_type_string))
-        return S("");
-    return arena_str(x->a, str_mem(json_object_get_string(v), (size_t)json_object_get_string_len(v)));
-}
-
-static size_t length(struct json_object *o)
-{
-    return o && json_object_is_type(o, json_type_array) ? json_object_array_length(o) : 0;
+    str v = json_text(json_get(o, name));
+    return v.n ? arena_str(x->a, v) : S("");
 }
 
 /* ---- what went wrong ---- */
@@ -202,9 +176,9 @@ static err begin_order(struct order *x, struct https_reply *r)
 static err offer_proof(struct order *x, str name, struct json_object *authz)
 {
     bool tls = x->c->acme_challenge == CONF_ACME_TLS_ALPN;
-    struct json_object *all = get(authz, "challenges");
+    struct json_object *all = json_get(authz, "challenges");
     struct https_reply r;
-    for (size_t i = 0; i < length(all); i++) {
+    for (size_t i = 0; i < json_length(all); i++) {
         struct json_object *o = json_object_array_get_idx(all, i);
         if (!str_eq(text(x, o, "type"), tls ? S("tls-alpn-01") : S("http-01")))
             continue;
@@ -226,10 +200,10 @@ static err offer_proof(struct order *x, str name, struct json_object *authz)
 /* The words for a check that failed stand in the challenge (RFC 8555 8.2). */
 static err check_failed(struct order *x, str name, struct json_object *authz)
 {
-    struct json_object *all = get(authz, "challenges");
+    struct json_object *all = json_get(authz, "challenges");
     str detail = S("");
-    for (size_t i = 0; i < length(all) && !detail.n; i++)
-        detail = text(x, get(json_object_array_get_idx(all, i), "error"), "detail");
+    for (size_t i = 0; i < json_length(all) && !detail.n; i++)
+        detail = text(x, json_get(json_object_array_get_idx(all, i), "error"), "detail");
     if (x->why->n == 0)
         buf_printf(x->why, "check of " STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(str_sub(detail, 0, 400)));
     return E_DENIED;
@@ -244,7 +218,7 @@ static err prove(struct order *x, str url)
         if (e)
             return e;
         AUTO_JSON *o = parse(r.body);
-        str status = text(x, o, "status"), name = text(x, get(o, "identifier"), "value");
+        str status = text(x, o, "status"), name = text(x, json_get(o, "identifier"), "value");
         if (str_eq(status, S("valid")))
             return OK;
         if (!str_eq(status, S("pending")))
@@ -263,11 +237,11 @@ static err prove(struct order *x, str url)
 
 static err prove_all(struct order *x, struct json_object *order)
 {
-    struct json_object *all = get(order, "authorizations");
-    if (length(all) == 0 || length(all) > NAMES_MAX)
+    struct json_object *all = json_get(order, "authorizations");
+    if (json_length(all) == 0 || json_length(all) > NAMES_MAX)
         return fail(x, E_PROTOCOL, "order", S("it has no authorizations"));
     err e = OK;
-    for (size_t i = 0; i < length(all) && !e; i++) {
+    for (size_t i = 0; i < json_length(all) && !e; i++) {
         struct json_object *o = json_object_array_get_idx(all, i);
         if (!json_object_is_type(o, json_type_string))
             return fail(x, E_PROTOCOL, "order", S("an authorization is no address"));
@@ -288,7 +262,7 @@ static err order_until(struct order *x, const char *wanted, struct https_reply *
         if (str_eq(status, str_c(wanted)) || str_eq(status, S("valid")))
             return OK;
         if (str_eq(status, S("invalid")) || !status.n)
-            return fail(x, E_DENIED, "order", text(x, get(o, "error"), "detail"));
+            return fail(x, E_DENIED, "order", text(x, json_get(o, "error"), "detail"));
         err e = pause_for(x, r, turn);
         if (!e)
             e = post(x, "order", x->url, S(""), r);
@@ -307,7 +281,7 @@ static err finalize(struct order *x, struct https_reply *r)
     if (e)
         return fail(x, e, "the keeper's request for a certificate", str_c(err_text(e)));
     buf_add(&b, S("{\"csr\":\""));
-    base64url(&b, buf_str(&csr));
+    base64url_encode(&b, buf_str(&csr));
     buf_add(&b, S("\"}"));
     return b.e ? b.e : post(x, "finalize", x->finalize, buf_str(&b), r);
 }

@@ -62,6 +62,9 @@ static void fill(struct collect *x)
     for (size_t i = 0; i < c->nroutes; i++)
         if (c->routes[i].password.n)
             x->logins[x->s.nlogins++] = (struct priv_login){route_name(&x->mem, &c->routes[i]), c->routes[i].password};
+    for (size_t i = 0; i < c->noauths; i++)
+        if (c->oauths[i].secret.n)
+            x->logins[x->s.nlogins++] = (struct priv_login){c->oauths[i].secret_name, c->oauths[i].secret};
     for (size_t i = 0; i < c->nlisteners; i++)
         if (c->listeners[i].key.n)
             add_pair(x, c->listeners[i].certificate, c->listeners[i].key);
@@ -83,8 +86,8 @@ static err use_secrets(const struct conf *c, const struct conf_bundle *b, bool l
     struct collect x = {.c = c, .b = b};
     AUTO_BUF why;
     buf_init(&why, 2048);
-    arena_init(&x.mem, 16384, (c->nroutes + c->nlisteners + c->ndkims) * 2048 + 65536);
-    x.s.logins = x.logins = arena_array(&x.mem, c->nroutes + 1, sizeof *x.logins);
+    arena_init(&x.mem, 16384, (c->nroutes + c->noauths + c->nlisteners + c->ndkims) * 2048 + 65536);
+    x.s.logins = x.logins = arena_array(&x.mem, c->nroutes + c->noauths + 1, sizeof *x.logins);
     x.s.pairs = x.pairs = arena_array(&x.mem, c->nlisteners + 3, sizeof *x.pairs);
     x.s.signers = x.signers = arena_array(&x.mem, c->ndkims, sizeof *x.signers);
     x.s.lenient = lenient;

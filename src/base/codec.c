@@ -52,6 +52,43 @@ err base64_decode(struct buf *out, str in)
     return out->e;
 }
 
+void base64url_encode(struct buf *out, str in)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (size_t i = 0; i < in.n; i += 3) {
+        uint32_t v = (uint32_t)(unsigned char)in.p[i] << 16;
+        size_t left = in.n - i;
+        if (left > 1)
+            v |= (uint32_t)(unsigned char)in.p[i + 1] << 8;
+        if (left > 2)
+            v |= (unsigned char)in.p[i + 2];
+        for (size_t k = 0; k < (left > 2 ? 4 : left + 1); k++)
+            buf_add_char(out, letters[v >> (18 - 6 * k) & 63]);
+    }
+}
+
+err base64url_decode(struct buf *out, str in)
+{
+    if (in.n % 4 == 1)
+        return E_SYNTAX;
+    for (size_t i = 0; i < in.n; i += 4) {
+        size_t n = in.n - i < 4 ? in.n - i : 4;
+        uint32_t w = 0;
+        for (size_t k = 0; k < 4; k++) {
+            char c = k < n ? in.p[i + k] : 'A';
+            int v = c == '+' || c == '/' ? -1 : b64_value(c == '-' ? '+' : c == '_' ? '/' : c);
+            if (v < 0)
+                return E_SYNTAX;
+            w = w << 6 | (uint32_t)v;
+        }
+        if ((n == 2 && w & 0xffff) || (n == 3 && w & 0xff))
+            return E_SYNTAX;
+        char b[3] = {(char)(w >> 16), (char)(w >> 8), (char)w};
+        buf_add(out, (str){b, n - 1});
+    }
+    return out->e;
+}
+
 void hex_encode(struct buf *out, str in)
 {
     static const char digits[] = "0123456789abcdef";

@@ -7,8 +7,11 @@
 void base64_encode(struct buf *out, str in);
 /* Strict: padding required, no white space, no stray bits. E_SYNTAX otherwise; E_LIMIT from `out`. */
 err base64_decode(struct buf *out, str in);
-void hex_encode(struct buf *out, str in); /* lower case */
-err hex_decode(struct buf *out, str in);  /* either case; E_SYNTAX */
+/* The alphabet of RFC 4648 5, without padding, as JOSE wants it (RFC 7515 2). */
+void base64url_encode(struct buf *out, str in);
+err base64url_decode(struct buf *out, str in); /* as strict; E_SYNTAX, E_LIMIT */
+void hex_encode(struct buf *out, str in);      /* lower case */
+err hex_decode(struct buf *out, str in);       /* either case; E_SYNTAX */
 
 /* CRC32C (Castagnoli) of the bytes, continued from an earlier call's result; 0 starts. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);

@@ -159,8 +159,26 @@ static str file_text(struct load *l, str path)
     return (str){NULL, 0};
 }
 
+static void texts_of_oauths(struct load *l)
+{
+    for (size_t i = 0; i < l->c->noauths; i++) {
+        struct conf_oauth *o = &l->c->oauths[i];
+        str rest = file_text(l, o->secret_file), line = {"", 0};
+        bool here = rest.p;
+        str_cut(&rest, '\n', &line);
+        o->secret = arena_str(&l->c->arena, str_trim(line));
+        o->secret_name = arena_printf(&l->c->arena, "oauth " STR_FMT, STR_ARG(o->title));
+        o->ca_pem = arena_str(&l->c->arena, file_text(l, o->ca_file));
+        if (here && !o->secret.n)
+            fail(&l->e, o->line,
+                 "oauth " STR_FMT ": secret-file: expected a secret in the first line of %s, found none",
+                 STR_ARG(o->title), shown(&l->e, o->secret_file));
+    }
+}
+
 static void texts_of_files(struct load *l)
 {
+    texts_of_oauths(l);
     l->c->ca_pem = arena_str(&l->c->arena, file_text(l, l->c->send_ca_file));
     l->c->anchor = arena_str(&l->c->arena, file_text(l, l->c->dns_trust_anchor));
     for (size_t i = 0; i < l->c->nsources; i++) {
@@ -226,6 +244,7 @@ void check(struct load *l)
     check_proxies(l);
     check_routes(l);
     texts_of_files(l);
+    check_oauths(l);
     check_dkims(l);
     check_rules(l);
 }

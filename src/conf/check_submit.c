@@ -66,15 +66,17 @@ static void check_devices(struct load *l, const struct conf_listener *x)
 void check_submission(struct load *l)
 {
     struct conf *c = l->c;
-    static const str mechs[] = {S_INIT("PLAIN"), S_INIT("LOGIN"), S_INIT("SCRAM-SHA-256"),
-                                S_INIT("SCRAM-SHA-256-PLUS")};
+    static const str mechs[] = {S_INIT("PLAIN"),         S_INIT("LOGIN"),
+                                S_INIT("SCRAM-SHA-256"), S_INIT("SCRAM-SHA-256-PLUS"),
+                                S_INIT("OAUTHBEARER"),   S_INIT("XOAUTH2")};
     for (size_t i = 0; i < c->auth_mechanisms.n; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof mechs / sizeof *mechs; k++)
             known |= str_ieq(c->auth_mechanisms.v[i], mechs[k]);
         if (!known)
             fail(&l->e, LINE(l, auth_mechanisms),
-                 "auth: mechanisms: expected PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-256-PLUS, found %s",
+                 "auth: mechanisms: expected PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, OAUTHBEARER or XOAUTH2, "
+                 "found %s",
                  shown(&l->e, c->auth_mechanisms.v[i]));
     }
     check_name(l, LINE(l, auth_domain), "auth.domain", false, S(""), &c->auth_domain);

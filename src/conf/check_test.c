@@ -42,6 +42,21 @@ static const struct {
      LINE3 "error: listener w: expected protocol \"smtp\" with submission, found \"https\"\n"},
     {MX "sts { mx = {\"*.a.test\", \"a b\"} }", LINE3 "error: sts: mx: expected names of servers, found \"a b\"\n"},
     {MX "sts { max-age = \"1h\" }", LINE3 "error: sts.max-age: expected at least 1d and at most 8766h, found \"1h\"\n"},
+    /* who gives tokens */
+    {MX "oauth a { }", LINE3 "error: oauth a: expected jwks or introspection, found neither\n"},
+    {MX "oauth a { jwks = \"https://id.test/keys\" }", LINE3
+     "error: oauth a: expected issuer and audience beside jwks: a token that the same keys signed for another service "
+     "must not open accounts here (RFC 8725 3.8, 3.9)\n"},
+    {MX "oauth a { jwks = \"ftp://id.test\" issuer = \"x\" audience = \"y\" }",
+     LINE3 "error: oauth a: jwks: expected an address that begins with https:// or http://, found \"ftp://id.test\"\n"},
+    {MX "oauth a { introspection = \"http://id.test/\" client = \"c\" claim = {} }",
+     LINE3 "warning: oauth a: introspection: over http:// everybody on the way can read and change what is said\n" LINE3
+           "error: oauth a: expected secret-file beside client\n" LINE3
+           "error: oauth a: claim: expected at least one name\n"},
+    {MX "oauth a { introspection = \"http://127.0.0.1:8080/\" domains = \"a_b\" }",
+     LINE3 "error: oauth a: domains: expected domain names, found \"a_b\"\n"},
+    {MX "oauth a { introspection = \"https://id.test/\" } oauth a { introspection = \"https://id.test/\" }",
+     LINE3 "error: oauth a is given twice (first in line 3)\n"},
 
     /* open relays */
     {MX "relay-from = \"0.0.0.0/0\"", LINE3 "error: relay-from: expected networks of at most /8 (IPv6: /32), found "

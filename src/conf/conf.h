@@ -137,6 +137,16 @@ struct conf_source {
     str password; /* contents of password_file, first line */
 };
 
+struct conf_oauth { /* who gives tokens */
+    str title;
+    int line;
+#define KEY_oauth CONF_FIELD
+#include "conf/keys.def"
+    str ca_pem;      /* contents of ca_file */
+    str secret;      /* contents of secret_file, first line: only where secrets are read */
+    str secret_name; /* for priv_password; "" there is none */
+};
+
 struct conf_upstream {
     str title; /* for servers that a listener names itself: "LISTENER servers" */
     int line;
@@ -206,6 +216,8 @@ struct conf {
     struct conf_upstream *upstreams;
     struct conf_source *sources; /* in the order of the file */
     size_t nsources;
+    struct conf_oauth *oauths;
+    size_t noauths;
     struct conf_dkim *dkims;
     size_t ndkims;
     struct conf_access *lists;

@@ -10,6 +10,7 @@ union any { /* room for the struct of each section */
     struct conf_route route;
     struct conf_upstream upstream;
     struct conf_source source;
+    struct conf_oauth oauth;
     struct conf_dkim dkim;
     struct conf_access list;
     struct conf_rule rule;
@@ -69,9 +70,9 @@ static void sample_keys(struct buf *out, enum section s, const char *group, cons
     arena_free(&p.mem);
 }
 
-static const char *const titles[] = {NULL,      "mx",      "example.org", "\"info@example.org\"",
-                                     "\"*\"",   "inner",   "staff",       "s1._domainkey.example.org",
-                                     "blocked", "big-mail"};
+static const char *const titles[] = {NULL,      "mx",    "example.org", "\"info@example.org\"",      "\"*\"",
+                                     "inner",   "staff", "company",     "s1._domainkey.example.org", "blocked",
+                                     "big-mail"};
 
 void conf_sample(struct buf *out)
 {
@@ -292,6 +293,8 @@ void conf_print(struct buf *out, const struct conf *c)
             print_section(out, c, SEC_upstream, c->upstreams[i].title, &c->upstreams[i]);
     for (size_t i = 0; i < c->nsources; i++)
         print_section(out, c, SEC_source, c->sources[i].title, &c->sources[i]);
+    for (size_t i = 0; i < c->noauths; i++)
+        print_section(out, c, SEC_oauth, c->oauths[i].title, &c->oauths[i]);
     for (size_t i = 0; i < c->ndkims; i++)
         print_section(out, c, SEC_dkim, c->dkims[i].title, &c->dkims[i]);
     for (size_t i = 0; i < c->nlists; i++)

@@ -14,6 +14,7 @@ enum section {
     SEC_route,
     SEC_upstream,
     SEC_source,
+    SEC_oauth,
     SEC_dkim,
     SEC_list,
     SEC_rule,
@@ -63,6 +64,7 @@ enum key_count {
 #define KEY_route(name, ...) KEY_AT_route_##name,
 #define KEY_upstream(name, ...) KEY_AT_upstream_##name,
 #define KEY_source(name, ...) KEY_AT_source_##name,
+#define KEY_oauth(name, ...) KEY_AT_oauth_##name,
 #define KEY_dkim(name, ...) KEY_AT_dkim_##name,
 #define KEY_list(name, ...) KEY_AT_list_##name,
 #define KEY_rule(name, ...) KEY_AT_rule_##name,
@@ -171,6 +173,7 @@ void check_relay(struct load *l);
 void check_acme(struct load *l); /* check_acme.c */
 void check_sts(struct load *l);  /* check_sts.c */
 void check_submission(struct load *l);
+void check_oauths(struct load *l); /* after the texts of files */
 void check_listeners(struct load *l);
 void check_domains(struct load *l);
 void check_aliases(struct load *l);

@@ -216,6 +216,17 @@ static void source(struct load *l, const struct block *b, struct place *at, str 
              shown(&l->e, b->title));
 }
 
+static void oauth(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    struct conf_oauth *x = &l->c->oauths[l->c->noauths++];
+    x->line = b->line;
+    at->base = x;
+    *ret_title = b->title;
+    if (!listener_title(b->title))
+        fail(&l->e, b->line, "oauth: expected a title of letters, digits, \".\", \"-\", \"_\" (at most 32), found %s",
+             shown(&l->e, b->title));
+}
+
 static void upstream(struct load *l, const struct block *b, struct place *at, str *ret_title)
 {
     struct conf_upstream *x = &l->c->upstreams[l->c->nupstreams++];
@@ -279,13 +290,13 @@ _Static_assert(offsetof(struct conf_listener, title) == 0 && offsetof(struct con
                    offsetof(struct conf_alias, title) == 0 && offsetof(struct conf_route, title) == 0 &&
                    offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0 &&
                    offsetof(struct conf_dkim, title) == 0 && offsetof(struct conf_access, title) == 0 &&
-                   offsetof(struct conf_rule, title) == 0,
+                   offsetof(struct conf_rule, title) == 0 && offsetof(struct conf_oauth, title) == 0,
                "titles come first");
 
 static void titled(struct load *l, const struct block *b, enum section s)
 {
-    static void (*const make[])(struct load *, const struct block *, struct place *,
-                                str *) = {NULL, listener, domain, alias, route, upstream, source, dkim, list, rule};
+    static void (*const make[])(struct load *, const struct block *, struct place *, str *) = {
+        NULL, listener, domain, alias, route, upstream, source, oauth, dkim, list, rule};
     struct buf where;
     char mem[WHERE_MAX] = "";
     str title = b->title;
@@ -346,6 +357,7 @@ static bool make_room(struct load *l, const struct block *tree)
     /* one more for each listener that names servers itself */
     c->sources = arena_array(&c->arena, n[SEC_source], sizeof *c->sources);
     c->upstreams = arena_array(&c->arena, n[SEC_upstream] + n[SEC_listener], sizeof *c->upstreams);
+    c->oauths = arena_array(&c->arena, n[SEC_oauth], sizeof *c->oauths);
     c->dkims = arena_array(&c->arena, n[SEC_dkim], sizeof *c->dkims);
     c->lists = arena_array(&c->arena, n[SEC_list], sizeof *c->lists);
     c->rules = arena_array(&c->arena, n[SEC_rule], sizeof *c->rules);

@@ -6,7 +6,9 @@
 static const char *const mechs[PRIV_MECH_COUNT] = {[PRIV_PLAIN] = "PLAIN",
                                                    [PRIV_LOGIN] = "LOGIN",
                                                    [PRIV_SCRAM] = "SCRAM-SHA-256",
-                                                   [PRIV_SCRAM_PLUS] = "SCRAM-SHA-256-PLUS"};
+                                                   [PRIV_SCRAM_PLUS] = "SCRAM-SHA-256-PLUS",
+                                                   [PRIV_OAUTHBEARER] = "OAUTHBEARER",
+                                                   [PRIV_XOAUTH2] = "XOAUTH2"};
 
 const char *priv_mech_name(enum priv_mech m) { return mechs[m]; }
 
@@ -238,6 +240,9 @@ enum priv_result priv_sasl_step(struct priv_sasl *s, str in, struct buf *out)
         return plain(s, PRIV_login, in);
     case PRIV_LOGIN:
         return login(s, in, out);
+    case PRIV_OAUTHBEARER:
+    case PRIV_XOAUTH2:
+        return PRIV_BAD;
     default:
         return scram(s, in, out);
     }

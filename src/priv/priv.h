@@ -135,10 +135,12 @@ err priv_secret_list(struct arena *a, str account, struct priv_secret **ret, siz
 /* ---- SASL (RFC 4422), the server's side ----------------------------------------------------------------------- */
 
 enum priv_mech {
-    PRIV_PLAIN,      /* RFC 4616 */
-    PRIV_LOGIN,      /* as everybody does it */
-    PRIV_SCRAM,      /* SCRAM-SHA-256 (RFC 5802, 7677) */
-    PRIV_SCRAM_PLUS, /* ... bound to the TLS connection (RFC 9266) */
+    PRIV_PLAIN,       /* RFC 4616 */
+    PRIV_LOGIN,       /* as everybody does it */
+    PRIV_SCRAM,       /* SCRAM-SHA-256 (RFC 5802, 7677) */
+    PRIV_SCRAM_PLUS,  /* ... bound to the TLS connection (RFC 9266) */
+    PRIV_OAUTHBEARER, /* RFC 7628; tokens have no secret of ours in them: room oauth judges these two */
+    PRIV_XOAUTH2,
     PRIV_MECH_COUNT
 };
 const char *priv_mech_name(enum priv_mech m);

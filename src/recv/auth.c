@@ -6,12 +6,11 @@
 #include "directory/directory.h"
 #include "intake/submit.h"
 #include "priv/priv.h"
-#include "recv/internal.h"
+#include "recv/exchange.h"
 
 #include <openssl/crypto.h>
 
 enum {
-    LINE_MOST = 12288,      /* RFC 4954 4 */
     TENANT_ACCOUNTS = 65536 /* tenants of accounts begin here; below are listeners */
 };
 
@@ -33,6 +32,8 @@ bool can_auth(const struct session *s) { return has_auth(s) && plain_here(s) && 
 static bool offered(const struct session *s, enum priv_mech m)
 {
     unsigned char unused[32];
+    if (is_token_mech(m) && !s->conf->noauths)
+        return false;
     if (m == PRIV_SCRAM_PLUS && !tls_binding(s->c, unused))
         return false;
     for (size_t i = 0; i < s->conf->auth_mechanisms.n; i++)
@@ -53,19 +54,12 @@ void auth_list(const struct session *s, struct buf *out)
 
 /* ---- one exchange ---- */
 
-struct exchange {
-    struct session *s;
-    struct reply *r;
-    struct priv_sasl sasl;
-    struct buf in, out; /* decoded; both are wiped */
-    bool entered;       /* holds a turn of the guard */
-};
-
-static void fail(struct exchange *x, int code, const char *esc, const char *text, const char *why)
+void exchange_fail(struct exchange *x, int code, const char *esc, const char *text, const char *why)
 {
     struct session *s = x->s;
-    rt_log(EV_auth_failed, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_c(x->sasl.account),
-           log_c(priv_mech_name(x->sasl.mech)), log_c(why));
+    if (!x->told)
+        rt_log(EV_auth_failed, log_num((int64_t)s->src.session), log_str(s->src.client_text), log_c(x->sasl.account),
+               log_c(priv_mech_name(x->sasl.mech)), log_c(why));
     reply_set_str(x->r, code, esc, str_c(text));
 }
 
@@ -76,18 +70,20 @@ static void log_block(struct exchange *x)
 }
 
 /* A proof that was none. */
-static void wrong(struct exchange *x, const char *why)
+void exchange_wrong(struct exchange *x, const char *why)
 {
     struct session *s = x->s;
     if (guard_failed(s->conf, &s->src.client.ip, str_c(x->sasl.account)))
         log_block(x);
     if (++s->auth_failed >= (uint32_t)s->conf->auth_attempts) {
-        fail(x, 421, "4.7.0", "Too many failed log-ins", why);
+        exchange_fail(x, 421, "4.7.0", "Too many failed log-ins", why);
         s->why = "too many failed log-ins";
         s->closing = true;
         return;
     }
-    fail(x, 535, "5.7.8", "Authentication credentials invalid", why);
+    exchange_fail(x, 535, "5.7.8", "Authentication credentials invalid", why);
+    if (is_token_mech(x->sasl.mech))
+        token_refused(x);
 }
 
 /* "=" is an empty one (RFC 4954 4). */
@@ -98,13 +94,13 @@ static bool decode(struct exchange *x, str text)
         return true;
     if (base64_decode(&x->in, text) == OK)
         return true;
-    fail(x, 501, "5.5.2", "Cannot decode base64", "bad base64");
+    exchange_fail(x, 501, "5.5.2", "Cannot decode base64", "bad base64");
     return false;
 }
 
 /* Sends a challenge and reads the answer into x->in. False: the exchange is over, and *r says why (code 0: the
  * connection is). */
-static bool ask(struct exchange *x)
+bool exchange_ask(struct exchange *x)
 {
     struct session *s = x->s;
     str line;
@@ -119,25 +115,25 @@ static bool ask(struct exchange *x)
     s->c->deadline = session_deadline(s, s->conf->limits_idle_time);
     err e = conn_readline(s->c, LINE_MOST, &line, &crlf);
     if (e == E_LINE_LENGTH && s->c->e == OK) {
-        fail(x, 500, "5.5.6", "Authentication exchange line is too long", "line too long");
+        exchange_fail(x, 500, "5.5.6", "Authentication exchange line is too long", "line too long");
         return false;
     }
     if (e || text.e)
         return false;
     if (!crlf) {
         s->skipping = true; /* as any other line */
-        fail(x, 500, "5.5.2", "Lines must end in CRLF", "no CRLF");
+        exchange_fail(x, 500, "5.5.2", "Lines must end in CRLF", "no CRLF");
         return false;
     }
     if (str_eq(line, S("*"))) {
-        fail(x, 501, "5.7.0", "Authentication cancelled", "cancelled");
+        exchange_fail(x, 501, "5.7.0", "Authentication cancelled", "cancelled");
         return false;
     }
     return decode(x, line);
 }
 
 /* Its turn, before a password is verified or an exchange of SCRAM begins. */
-static bool enter(struct exchange *x)
+bool exchange_enter(struct exchange *x)
 {
     struct session *s = x->s;
     if (x->entered)
@@ -147,15 +143,15 @@ static bool enter(struct exchange *x)
         x->entered = true;
         return true;
     case GUARD_WAIT:
-        fail(x, 454, "4.7.0", "Too many log-ins at once, try again later", "too many wait");
+        exchange_fail(x, 454, "4.7.0", "Too many log-ins at once, try again later", "too many wait");
         return false;
     default:
-        fail(x, 454, "4.7.0", "Too many failed log-ins, try again later", "blocked");
+        exchange_fail(x, 454, "4.7.0", "Too many failed log-ins, try again later", "blocked");
         return false;
     }
 }
 
-static void leave(struct exchange *x)
+void exchange_leave(struct exchange *x)
 {
     if (x->entered)
         guard_leave(&x->s->src.client.ip);
@@ -169,10 +165,10 @@ static bool take_step(struct exchange *x, str in, enum priv_result *ret)
     *ret = costly ? priv_sasl_again(&x->sasl, in) : PRIV_WRONG;
     if (*ret == PRIV_DONE)
         return true;
-    if ((costly || x->sasl.mech == PRIV_SCRAM || x->sasl.mech == PRIV_SCRAM_PLUS) && !enter(x))
+    if ((costly || x->sasl.mech == PRIV_SCRAM || x->sasl.mech == PRIV_SCRAM_PLUS) && !exchange_enter(x))
         return false;
     *ret = priv_sasl_step(&x->sasl, in, &x->out);
-    leave(x);
+    exchange_leave(x);
     return true;
 }
 
@@ -192,7 +188,7 @@ static void welcome(struct exchange *x)
 }
 
 /* Proven; but is there such an account, and may it? */
-static void admit(struct exchange *x)
+void exchange_admit(struct exchange *x)
 {
     struct session *s = x->s;
     AUTO_ARENA mem = {0};
@@ -203,20 +199,20 @@ static void admit(struct exchange *x)
     err e = at == STR_NONE ? E_NOT_FOUND : directory_account(&mem, str_sub(name, 0, at), str_skip(name, at + 1), &a);
     const struct conf_domain *d = e ? NULL : directory_domain(s->conf, a.domain);
     if (e == E_NOMEM) {
-        fail(x, 454, "4.7.0", "Temporary authentication failure", "no memory");
+        exchange_fail(x, 454, "4.7.0", "Temporary authentication failure", "no memory");
         return;
     }
     if (e || !d || (s->device && !str_ieq(name, s->src.account))) { /* a device has the account of its address */
-        wrong(x, "no such account");
+        exchange_wrong(x, "no such account");
         return;
     }
     if (!a.enabled || !directory_domain_enabled(d)) {
-        fail(x, 535, "5.7.13", "This account is switched off", "switched off");
+        exchange_fail(x, 535, "5.7.13", "This account is switched off", "switched off");
         return;
     }
     str user = arena_printf(&s->names, STR_FMT "@" STR_FMT, STR_ARG(a.local), STR_ARG(a.domain));
     if (!user.p) {
-        fail(x, 454, "4.7.0", "Temporary authentication failure", "no memory");
+        exchange_fail(x, 454, "4.7.0", "Temporary authentication failure", "no memory");
         return;
     }
     s->src.user = s->src.account = user;
@@ -233,14 +229,14 @@ static void admit(struct exchange *x)
 static void finish(struct exchange *x)
 {
     if (x->out.n) { /* the mechanism's last word goes before the 235 (RFC 4954 4) */
-        if (!ask(x))
+        if (!exchange_ask(x))
             return;
         if (x->in.n) {
-            fail(x, 501, "5.5.2", "An empty line was expected", "protocol");
+            exchange_fail(x, 501, "5.5.2", "An empty line was expected", "protocol");
             return;
         }
     }
-    admit(x);
+    exchange_admit(x);
 }
 
 /* The keeper does not know it: a source of accounts may. */
@@ -251,15 +247,16 @@ static void elsewhere(struct exchange *x, str in)
     err e = E_DENIED;
     if (x->sasl.mech == PRIV_PLAIN)
         password = str_skip(in, str_rfind(in, 0) + 1);
-    if (x->s->conf->nsources && at != STR_NONE && !x->sasl.title[0] && priv_sasl_is_costly(&x->sasl) && enter(x))
+    if (x->s->conf->nsources && at != STR_NONE && !x->sasl.title[0] && priv_sasl_is_costly(&x->sasl) &&
+        exchange_enter(x))
         e = directory_source_login(x->s->conf, str_sub(name, 0, at), str_skip(name, at + 1), password);
-    leave(x);
+    exchange_leave(x);
     if (e == OK)
-        admit(x);
+        exchange_admit(x);
     else if (e == E_DENIED && x->r->code == 0)
-        wrong(x, "wrong password or no such account");
+        exchange_wrong(x, "wrong password or no such account");
     else if (x->r->code == 0)
-        fail(x, 454, "4.7.0", "Temporary authentication failure", "a source of accounts does not answer");
+        exchange_fail(x, 454, "4.7.0", "Temporary authentication failure", "a source of accounts does not answer");
 }
 
 static void converse(struct exchange *x, bool initial)
@@ -273,7 +270,7 @@ static void converse(struct exchange *x, bool initial)
             return;
         switch (r) {
         case PRIV_MORE:
-            if (!ask(x))
+            if (!exchange_ask(x))
                 return;
             in = x->in.p ? buf_str(&x->in) : S("");
             break;
@@ -285,10 +282,10 @@ static void converse(struct exchange *x, bool initial)
             return;
         case PRIV_BAD:
             (void)guard_failed(x->s->conf, &x->s->src.client.ip, S(""));
-            fail(x, 501, "5.5.2", "Malformed authentication message", "malformed");
+            exchange_fail(x, 501, "5.5.2", "Malformed authentication message", "malformed");
             return;
         case PRIV_DOWN:
-            fail(x, 454, "4.7.0", "Temporary authentication failure", "a source of passwords does not answer");
+            exchange_fail(x, 454, "4.7.0", "Temporary authentication failure", "a source of passwords does not answer");
             return;
         }
     }
@@ -338,9 +335,13 @@ void do_auth(struct session *s, const struct cmd *c, struct reply *r)
     if (may_begin(s, c, x, &initial)) {
         x->sasl.domain = own_domain(s->conf);
         x->sasl.bound = tls_binding(s->c, x->sasl.binding);
-        if (!initial.p || decode(x, initial))
+        if (initial.p && !decode(x, initial))
+            ;
+        else if (is_token_mech(x->sasl.mech))
+            token_converse(x, initial.p);
+        else
             converse(x, initial.p);
-        leave(x);
+        exchange_leave(x);
         priv_sasl_end(&x->sasl);
     }
     for (struct buf *b = &x->in; b; b = b == &x->in ? &x->out : NULL) {

@@ -122,7 +122,9 @@ void device_log(const struct session *s, str command, const struct reply *r);
 /* Octets of a message, with all line ends made CRLF. How many of `in` were used; 0: the connection failed. */
 size_t device_feed(struct session *s, str in) YIELDS;
 
-/* ---- auth.c ---- */
+/* ---- auth.c, auth_token.c ---- */
+
+enum { LINE_MOST = 12288 }; /* of an AUTH exchange, its command too (RFC 4954 4) */
 
 /* AUTH is offered to this client at this moment. */
 bool can_auth(const struct session *s);

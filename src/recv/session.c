@@ -337,6 +337,13 @@ static void do_line(struct session *s, str line)
 
 /* ---- the loop ------------------------------------------------------------------------------------------ */
 
+/* AUTH with its initial response may be longer than other commands (RFC 4954 4). */
+static size_t line_most(const struct session *s)
+{
+    size_t most = (size_t)s->conf->limits_command_length;
+    return can_auth(s) && !s->src.authenticated && most < LINE_MOST ? LINE_MOST : most;
+}
+
 /* One line answered. RFC 5321 2.3.8: only CRLF ends a line; what came in with a bare LF is answered once, and the
  * rest of the line is not taken for commands. */
 static bool step(struct session *s)
@@ -348,8 +355,9 @@ static bool step(struct session *s)
     if (s->closing)
         return false;
     s->c->deadline = session_deadline(s, s->conf->limits_idle_time);
-    err e = conn_readline(s->c, (size_t)s->conf->limits_command_length, &line, &crlf);
+    err e = conn_readline(s->c, line_most(s), &line, &crlf);
     bool broken = e == E_LINE_LENGTH && s->c->e == OK;
+    broken |= !e && line.n > (size_t)s->conf->limits_command_length && !str_istarts(line, S("AUTH "));
     if (e && !broken)
         return false;
     bool skip = s->skipping;

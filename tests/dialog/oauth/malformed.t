@@ -1,0 +1,21 @@
+# Messages that are none (RFC 7628 3.1).
+config: oauth
+listener: submission
+modes: tls
+
+C: AUTH OAUTHBEARER cD10bHMtdW5pcXVlLCwBYXV0aD1CZWFyZXIgeAEB
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHgB
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER biwsAWF1dGg9QmFzaWMgZUE9PQEB
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER biws
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHgBAQE=
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER =
+S: 501 5\.5\.2
+C: AUTH XOAUTH2 dXNlcj1hbGljZUBleGFtcGxlLnRlc3QBAQ==
+S: 501 5\.5\.2
+C: AUTH OAUTHBEARER !!!!
+S: 501 5\.5\.2
