@@ -66,6 +66,11 @@ void fiber_resume(struct loop *l, struct fiber *f)
     f->budget = FIBER_BUDGET;
     l->current = f;
     ctx_switch(&l->main, &f->ctx);
+    while (f->state == FIBER_CALLING) {
+        f->call(f->call_arg);
+        f->state = FIBER_RUNNING;
+        ctx_switch(&l->main, &f->ctx);
+    }
     l->current = NULL;
     if (f->state == FIBER_ENDED)
         end(l, f);
@@ -170,5 +175,19 @@ void fiber_yield(void)
     struct fiber *f = fiber_self();
     assert(f);
     make_ready(f);
+    ctx_switch(&f->ctx, &f->loop->main);
+}
+
+void fiber_on_loop(void (*fn)(void *arg), void *arg)
+{
+    struct fiber *f = fiber_self();
+    if (!f || f->state == FIBER_CALLING) {
+        fn(arg);
+        return;
+    }
+    f->call = fn;
+    f->call_arg = arg;
+    f->state = FIBER_CALLING;
+    f->depth = __builtin_frame_address(0);
     ctx_switch(&f->ctx, &f->loop->main);
 }

@@ -352,13 +352,51 @@ static void test_stop(void **state)
     world(2, stop_init);
 }
 
+/* ---- calls on the loop's stack ---- */
+
+static struct fiber *caller;
+
+static void far_down(void *arg)
+{
+    volatile char large[300 * 1024]; /* more than a fiber has */
+    large[0] = large[sizeof large - 1] = 1;
+    CHECK(fiber_self() == caller);
+    fiber_on_loop(nothing, arg); /* from there it is a plain call */
+}
+
+static void calling(void *arg)
+{
+    int *n = arg;
+    caller = fiber_self();
+    for (int i = 1; i <= 3; i++) {
+        fiber_on_loop(far_down, n);
+        CHECK(*n == i);
+        fiber_yield();
+        CHECK(caller == fiber_self());
+    }
+    rt_stop();
+}
+
+static void calling_init(void *arg, int index)
+{
+    static int n;
+    (void)arg, (void)index;
+    CHECK(fiber_spawn(calling, &n, "calling"));
+}
+
+static void test_on_loop(void **state)
+{
+    (void)state;
+    world(1, calling_init);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_switch),      cmocka_unit_test(test_many),   cmocka_unit_test(test_wake),
-        cmocka_unit_test(test_cancel),      cmocka_unit_test(test_cond),   cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_late_timers), cmocka_unit_test(test_signal), cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_drain),       cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_on_loop), cmocka_unit_test(test_switch),      cmocka_unit_test(test_many),
+        cmocka_unit_test(test_wake),    cmocka_unit_test(test_cancel),      cmocka_unit_test(test_cond),
+        cmocka_unit_test(test_timers),  cmocka_unit_test(test_late_timers), cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_trim),    cmocka_unit_test(test_drain),       cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

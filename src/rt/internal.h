@@ -52,7 +52,7 @@ void ctx_switch(struct ctx *from, struct ctx *to); /* returns when something swi
 void ctx_leave(struct ctx *from, struct ctx *to);  /* the same at the end of a fiber */
 void ctx_free(struct ctx *c);
 
-enum fiber_state { FIBER_READY, FIBER_RUNNING, FIBER_PARKED, FIBER_ENDED };
+enum fiber_state { FIBER_READY, FIBER_RUNNING, FIBER_PARKED, FIBER_CALLING, FIBER_ENDED };
 
 /* Lies at the upper end of its own stack's mapping, so that an idle fiber touches one page less. */
 struct fiber {
@@ -61,6 +61,8 @@ struct fiber {
     struct loop *loop;
     void (*fn)(void *arg);
     void *arg;
+    void (*call)(void *arg); /* FIBER_CALLING: what is to run on the loop's stack */
+    void *call_arg;
     const char *name;
     struct heap_node timer; /* key <= deadline: moved when it fires too early, not at every park */
     rt_time deadline;       /* of the present park */

@@ -110,6 +110,9 @@ void fiber_shield(bool on);
 bool fiber_cancelled(void);
 err fiber_sleep(rt_time until) YIELDS; /* OK at that time, or E_CANCELLED */
 void fiber_yield(void) YIELDS;         /* lets the others run once */
+/* Runs fn(arg) on the loop's own stack, which is as large as a thread's (a fiber's has 64 KiB), and returns after it.
+ * fn must not sleep. Outside fibers: on the stack that is there. */
+void fiber_on_loop(void (*fn)(void *arg), void *arg);
 
 /* Fiber-side waiting, all within one loop. */
 struct cond {
