@@ -296,6 +296,18 @@ void tx_log_gone(const struct tx *t, bool all)
         log_gone(t, S(""), buf_str(&why));
 }
 
+bool tx_readdressed(const struct tx *t)
+{
+    const struct policy *p = t->source->policy;
+    const struct edit *e = p ? policy_edits(p) : NULL;
+    if (p && policy_outcome(p)->to.n)
+        return true;
+    for (; e; e = e->next)
+        if (e->kind == EDIT_SENDER || e->kind == EDIT_RCPT_ADD || e->kind == EDIT_RCPT_REMOVE)
+            return true;
+    return t->dropped != NULL;
+}
+
 /* ---- the header -----------------------------------------------------------------------------------------------------
  */
 

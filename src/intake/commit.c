@@ -101,7 +101,7 @@ static bool may_speak_for_us(const struct source *s) { return s->may_relay && !s
 static err new_head(struct tx *t, str fields, const struct head_facts *f, bool anew, bool edited, struct buf *out)
 {
     err e = t->checks ? checks_fields(t->checks, out) : OK;
-    e = e ? e : add_received(out, t);
+    e = e || t->untraced ? e : add_received(out, t);
     if (!e && edited)
         return tx_edit_head(t, fields, anew, out);
     if (!e && anew)
@@ -111,14 +111,15 @@ static err new_head(struct tx *t, str fields, const struct head_facts *f, bool a
     return e ? e : out->e;
 }
 
-/* Our signatures over the header as it will be stored: `made`, and behind it `rest`. */
+/* Our signatures over the header as it will be stored: `made`, and behind it `rest`. What only passes is signed when it
+ * was changed. */
 static err add_signatures(struct tx *t, str made, str rest, struct buf *out) YIELDS
 {
     const struct sign_who w = {.account = t->source->authenticated ? t->source->user : S(""),
                                .sender = t->env.sender,
                                .now_s = t->env.arrived_ms / 1000};
     AUTO_BUF whole = {.max = made.n + rest.n};
-    if (!t->sign_hash)
+    if (!t->sign_hash || (t->source->proxied && !t->refilled && !tx_edits_head(t)))
         return OK;
     if (rest.n) {
         buf_add(&whole, made);
@@ -275,7 +276,7 @@ static void say_accepted(const struct tx *t, struct reply *r)
     reply_set_str(r, 250, "2.0.0", buf_str(&text));
 }
 
-bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
+bool tx_finish(struct tx *t, struct reply *r, bool *ret_gone)
 {
     data_in_end(&t->scan);
     if (!tx_body_ok(t, r))
@@ -287,27 +288,40 @@ bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
     }
     if (t->checks)
         checks_end(t->checks);
-    if (!check_text(t, r) || (t->checks && !checks_verdict(t->checks, r)))
-        return false;
-    bool gone;
-    if (!tx_apply(t, r, &gone))
+    if (!check_text(t, r) || (t->checks && !checks_verdict(t->checks, r)) || !tx_apply(t, r, ret_gone))
         return false;
     set_times(t);
-    if (!gone && !edit_head(t, r))
+    if (!*ret_gone && !edit_head(t, r))
         return false;
     add_flags(t);
     if (!submit_take(t, r))
         return false;
-    e = gone ? OK : store(t);
+    if (*ret_gone && t->source->policy)
+        policy_noted(t->source->policy, t->env.id);
+    if (*ret_gone)
+        tx_log_gone(t, true);
+    say_accepted(t, r);
+    return true;
+}
+
+bool tx_keep(struct tx *t, struct reply *r, uint64_t *ret_id)
+{
+    err e = store(t);
     if (e) {
         reply_trouble(r, e);
         return false;
     }
-    if (gone && t->source->policy)
-        policy_noted(t->source->policy, t->env.id);
-    if (gone || t->dropped)
-        tx_log_gone(t, gone);
-    say_accepted(t, r);
+    if (t->dropped)
+        tx_log_gone(t, false);
     *ret_id = t->env.id;
     return true;
+}
+
+bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id)
+{
+    bool gone;
+    if (!tx_finish(t, r, &gone))
+        return false;
+    *ret_id = t->env.id;
+    return gone || tx_keep(t, r, ret_id);
 }

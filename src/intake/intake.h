@@ -54,6 +54,7 @@ struct tx {
     struct check_body *sign_hash; /* of the body, for our signatures; NULL: it gets none */
     uint32_t chunks;              /* pieces of the body that are in the spool already */
     uint8_t trouble;              /* why the body is no longer kept (private); said at its end */
+    bool untraced;                /* it gets no Received field of ours */
     bool head_judged;             /* the pipeline has seen the header */
     bool refilled;                /* the body is one that a filter brought */
     struct tx_dropped *dropped;   /* recipients that were accepted and get nothing (a discard at RCPT) */
@@ -84,6 +85,26 @@ bool tx_body_ok(struct tx *t, struct reply *r);
 /* The end: checks, trace, durable, queued. *ret_id names it. For LMTP `r` holds for all recipients. The caller
  * resets afterwards, whatever the answer. */
 bool tx_commit(struct tx *t, struct reply *r, uint64_t *ret_id) YIELDS;
+
+/*
+ * For a proxy whose server takes the message while its client waits: the same transaction, without our recipients, and
+ * sent on instead of stored. tx_pass_mail takes over what MAIL said and, with `checked`, begins the checks of mail from
+ * others.
+ */
+bool tx_pass_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, bool checked,
+                  struct reply *r);
+/* Before the server is asked: may this client send for its sender? */
+bool tx_pass_rcpt(struct tx *t, struct reply *r) YIELDS;
+err tx_pass_accepted(struct tx *t, const struct rcpt_cmd *m); /* the server takes this one */
+/* All of tx_commit but storing. *ret_gone: nothing is to be sent, *r is the answer, and the log says why. */
+bool tx_finish(struct tx *t, struct reply *r, bool *ret_gone) YIELDS;
+/* The rest of tx_commit, for a message that is kept here after all. */
+bool tx_keep(struct tx *t, struct reply *r, uint64_t *ret_id) YIELDS;
+/* After tx_finish the envelope is not the one that the client gave. */
+bool tx_readdressed(const struct tx *t);
+/* The message as it leaves, in pieces, until `put` returns false. */
+err tx_send(struct tx *t, bool (*put)(void *arg, str piece) YIELDS, void *arg) YIELDS;
+void tx_sent(const struct tx *t); /* the server took it: log */
 
 /* The beginning of a message of our own from the null sender: what `to` becomes by the configuration is in t->env.to.
  * E_NOT_FOUND: there is no such recipient here. tx_reset ends it. */

@@ -324,6 +324,21 @@ bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
     return apply(t, &v, before, about.to, r);
 }
 
+err tx_pass_accepted(struct tx *t, const struct rcpt_cmd *m)
+{
+    SCRATCH char mem[ADDR_TEXT_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    addr_print(&text, &m->to);
+    struct want w = {.notify = (uint8_t)m->p.notify};
+    if (m->p.orcpt_raw.n)
+        w.orcpt = arena_str(&t->arena, m->p.orcpt_raw);
+    str kept = arena_str(&t->arena, buf_str(&text));
+    if (text.e || !kept.p || (m->p.orcpt_raw.n && !w.orcpt.p))
+        return E_NOMEM;
+    return rcpt_add(t, kept, false, S(""), S(""), &w);
+}
+
 bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
 {
     if (!submit_rcpt(t, r)) {

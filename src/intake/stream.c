@@ -156,3 +156,49 @@ err tx_octets_read(void *arg, uint64_t at, str *ret)
         return in_spool(o, at - head, ret);
     return OK;
 }
+
+/* ---- on its way to a server behind -------------------------------------------------------------------------- */
+
+/* Octets `from` to `to` of a body in memory. */
+static bool put_part(const struct body *b, uint64_t from, uint64_t to, bool (*put)(void *arg, str piece),
+                     void *arg) YIELDS
+{
+    while (from < to) {
+        str piece = in_memory(b, from);
+        if (piece.n > to - from)
+            piece.n = (size_t)(to - from);
+        if (!piece.n || !put(arg, piece))
+            return false;
+        from += piece.n;
+    }
+    return true;
+}
+
+err tx_send(struct tx *t, bool (*put)(void *arg, str piece), void *arg)
+{
+    struct tx_octets o;
+    uint64_t head = t->chunks ? t->env.head_size : 0, left = t->env.head_size + t->env.body_size - body_size(t->body);
+    err e = OK;
+    bool go = put_part(t->body, 0, head, put, arg);
+    tx_octets_begin(&o, t);
+    for (uint64_t at = 0; go && !e && at < left;) {
+        str piece;
+        e = in_spool(&o, at, &piece);
+        go = !e && put(arg, piece);
+        at += piece.n;
+    }
+    tx_octets_end(&o);
+    if (go && !e)
+        (void)put_part(t->body, head, body_size(t->body), put, arg);
+    return e;
+}
+
+void tx_sent(const struct tx *t)
+{
+    if (t->checks)
+        checks_log(t->checks, t->env.id);
+    if (t->source->policy)
+        policy_noted(t->source->policy, t->env.id);
+    if (t->dropped)
+        tx_log_gone(t, false);
+}

@@ -85,6 +85,8 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
 {
     t->conf = c;
     t->source = s;
+    checks_free(&t->checks); /* a proxy's transaction that is stored after all begins anew */
+    rcpt_cut(t, 0);
     err e = room(m->p.size, 1);
     if (e) {
         reply_trouble(r, e);
@@ -107,6 +109,21 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
     reply_set_str(r, 250, "2.1.0", S("Sender ok"));
     return true;
 }
+
+bool tx_pass_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, bool checked,
+                  struct reply *r)
+{
+    t->conf = c;
+    t->source = s;
+    t->announced = m->p.size;
+    if (keep_sender(t, &m->from) && keep_names(t, s, m) &&
+        (!checked || !checks_wanted(s, c) || (t->checks = checks_new(s, c, t->env.sender)) != NULL))
+        return true;
+    reply_trouble(r, E_NOMEM);
+    return false;
+}
+
+bool tx_pass_rcpt(struct tx *t, struct reply *r) { return !t->checks || checks_sender(t->checks, r); }
 
 err tx_own(struct tx *t, struct conf *c, str to)
 {

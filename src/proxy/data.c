@@ -59,7 +59,7 @@ static void chunk_replies(struct recv_client *k, uint32_t most)
 }
 
 /* Octets of the message as they are to arrive there. */
-static void put(struct recv_client *k, str octets)
+void data_put(struct recv_client *k, str octets)
 {
     enum { CHUNKS_AHEAD = 8 };
     struct front *f = front_of(k);
@@ -88,7 +88,7 @@ static void put(struct recv_client *k, str octets)
 /* ---- the header
  * ------------------------------------------------------------------------------------------------------ */
 
-static bool wants_trace(const struct front *f)
+bool data_wants_trace(const struct front *f)
 {
     const struct conf_upstream *u = f->up;
     if (f->pass || u->trace == CONF_FALSE)
@@ -120,7 +120,7 @@ static void put_trace(struct recv_client *k)
     };
     buf_init(&out, 8192);
     if (head_received(&out, &h) == OK)
-        put(k, buf_str(&out));
+        data_put(k, buf_str(&out));
 }
 
 /* The whole header block is here: judged, and sent on. */
@@ -134,9 +134,9 @@ static void header(struct recv_client *k, str block)
         give_up(k, &r);
         return;
     }
-    if (wants_trace(f))
+    if (data_wants_trace(f))
         put_trace(k);
-    put(k, block);
+    data_put(k, block);
 }
 
 static bool too_large(struct recv_client *k, struct reply *r)
@@ -199,7 +199,7 @@ static void take(struct recv_client *k, str octets, uint64_t at)
             give_up(k, &r);
     }
     if (!f->dead)
-        put(k, octets);
+        data_put(k, octets);
 }
 
 /* Dots are taken away in place: the octets are the connection's own, and used up by this. */
@@ -262,6 +262,13 @@ static bool ask_data(struct recv_client *k, struct reply *r)
     return false;
 }
 
+bool data_ask(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    f->bdat = k->tx->env.body == BODY_BINARYMIME;
+    return f->bdat || ask_data(k, r);
+}
+
 bool data_begin(struct recv_client *k, enum data_mode mode, struct reply *r)
 {
     struct front *f = front_of(k);
@@ -277,8 +284,11 @@ bool data_begin(struct recv_client *k, enum data_mode mode, struct reply *r)
             reply_set_str(r, 503, "5.5.1", S("RCPT first"));
         return false;
     }
-    f->bdat = t->env.body == BODY_BINARYMIME;
-    if (!f->bdat && !ask_data(k, r))
+    if (!f->data_asked && held_wanted(k)) {
+        f->held = true;
+        return tx_body_begin(t, mode, r);
+    }
+    if (!data_ask(k, r))
         return false;
     if (!f->pass)
         r->code = 0;
@@ -320,10 +330,13 @@ static bool judge_all(struct recv_client *k, struct reply *r)
 
 bool data_commit(struct recv_client *k, struct reply *r)
 {
-    struct front *f = front_of(k);
     data_in_end(&k->tx->scan);
-    if (!judge_all(k, r))
-        return false;
+    return judge_all(k, r) && data_end(k, r);
+}
+
+bool data_end(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
     struct link *l = f->link;
     l->conn.deadline = rt_after(l->conf->send_data_time);
     rt_said(l->session, '>', f->bdat ? S("BDAT 0 LAST") : S("."));

@@ -144,13 +144,23 @@ static void judge_mail(struct recv_client *k, struct reply *r)
     }
 }
 
-static void judge_rcpt(struct recv_client *k, struct reply *r)
+/* `line`: the command that it answers. */
+static void judge_rcpt(struct recv_client *k, str line, struct reply *r)
 {
+    struct rcpt_cmd m;
+    struct tx *t = k->tx;
     front_relay(k, r);
     if (reply_is_ok(r))
-        k->tx->accepted++;
+        t->accepted++;
     else
-        k->tx->refused++;
+        t->refused++;
+    if (!reply_is_ok(r) || front_of(k)->readdressed || cmd_rcpt(str_skip(line, 5), EXT_ALL, true, true, &t->arena, &m))
+        return;
+    if (tx_pass_accepted(t, &m)) { /* it would be missing in what the pipeline sees */
+        reply_set_str(r, 451, "4.3.1", S("Out of memory, try again later"));
+        link_drop(&front_of(k)->link);
+        front_dead(front_of(k), r);
+    }
 }
 
 bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
@@ -171,7 +181,7 @@ bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
         if (x->kind == EXPECT_MAIL && f->link)
             judge_mail(k, r);
         else if (x->kind == EXPECT_RCPT && f->link)
-            judge_rcpt(k, r);
+            judge_rcpt(k, x->line, r);
         if (was_dead && x->kind == EXPECT_RCPT)
             *r = refusal; /* what the server says to a RCPT without MAIL is no answer to the client's question */
         if (x->kind >= EXPECT_MAIL && !x->quiet)
@@ -298,32 +308,22 @@ static enum recv_take send_mail(struct recv_client *k, bool quiet, struct reply 
     return RECV_OK;
 }
 
-static bool remember(struct recv_client *k, const struct mail_cmd *m, str args)
+static bool remember(struct recv_client *k, str args)
 {
     struct front *f = front_of(k);
-    struct tx *t = k->tx;
-    f->mail_args = arena_str(&t->arena, args);
-    if (!f->mail_args.p || cmd_mail(f->mail_args, EXT_ALL, true, &t->arena, &f->mail)) /* *m goes with its line */
-        return false;
-    t->conf = *k->conf;
-    t->source = k->src;
-    t->announced = m->p.size;
-    t->env.body = (uint8_t)m->p.body;
-    t->env.flags = m->p.smtputf8 ? ENV_SMTPUTF8 : 0;
-    char mem[ADDR_TEXT_MAX];
-    struct buf text;
-    buf_init_fixed(&text, mem, sizeof mem);
-    if (m->from.kind != ADDR_NONE)
-        addr_print(&text, &m->from);
-    t->env.sender = arena_str(&t->arena, buf_str(&text));
-    return t->env.sender.p != NULL;
+    f->mail_args = arena_str(&k->tx->arena, args);
+    return f->mail_args.p && !cmd_mail(f->mail_args, EXT_ALL, true, &k->tx->arena, &f->mail);
 }
 
 enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r)
 {
     struct front *f = front_of(k);
-    if (!remember(k, m, args)) {
+    if (!remember(k, args)) { /* *m goes with its line */
         no_memory(k, r);
+        return RECV_NO;
+    }
+    if (!tx_pass_mail(k->tx, k->src, *k->conf, m, !f->pass, r)) {
+        front_dead(f, r);
         return RECV_NO;
     }
     f->count++;
@@ -446,6 +446,10 @@ enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, st
             return RECV_NO;
         }
     }
+    if (!tx_pass_rcpt(k->tx, r)) {
+        k->tx->refused++;
+        return RECV_NO;
+    }
     AUTO_BUF line;
     buf_init(&line, 16384);
     buf_add_c(&line, "RCPT ");
@@ -463,9 +467,68 @@ enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, st
 void envelope_ahead(struct recv_client *k)
 {
     struct front *f = front_of(k);
-    if (!f->first || !f->link || f->dead || k->tx->env.body == BODY_BINARYMIME || judge_may_change(k->src) ||
+    if (!f->first || !f->link || f->dead || k->tx->env.body == BODY_BINARYMIME || held_wanted(k) ||
         judge_wants(PHASE_DATA, k->src))
         return;
     send_line(f->link, S("DATA"));
     f->data_asked = true;
+}
+
+/* ---- another envelope ------------------------------------------------------------------------------------------- */
+
+static void add_notify(struct buf *out, unsigned notify)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {
+        {NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (notify & words[i].bit) {
+            buf_printf(out, "%s%s", before, words[i].word);
+            before = ",";
+        }
+}
+
+static bool send_rcpt(struct recv_client *k, const struct recipient *to)
+{
+    AUTO_BUF line;
+    bool dsn = front_of(k)->link->can.ehlo.caps & CAP_DSN;
+    buf_init(&line, 16384);
+    buf_printf(&line, "RCPT TO:<" STR_FMT ">", STR_ARG(to->address));
+    if (dsn)
+        add_notify(&line, to->notify);
+    if (dsn && to->orcpt.n)
+        buf_printf(&line, " ORCPT=" STR_FMT, STR_ARG(to->orcpt));
+    return !line.e && expect(k, EXPECT_RCPT, false, buf_str(&line));
+}
+
+bool envelope_again(struct recv_client *k, struct reply *r)
+{
+    struct front *f = front_of(k);
+    struct tx *t = k->tx;
+    struct reply one;
+    str what, params = str_skip(f->mail_args, path_end(f->mail_args));
+    f->readdressed = true;
+    f->mail_args = arena_printf(&t->arena, "FROM:<" STR_FMT ">" STR_FMT, STR_ARG(t->env.sender), STR_ARG(params));
+    t->accepted = t->refused = 0;
+    if (!f->mail_args.p) {
+        no_memory(k, r);
+        return false;
+    }
+    if (send_mail(k, false, r) != RECV_OK)
+        return false;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < t->env.nto; i++)
+        ok = send_rcpt(k, &t->env.to[i]);
+    if (!ok)
+        no_memory(k, r);
+    while (f->first) {
+        (void)envelope_answer(k, &what, &one);
+        if (ok && !reply_is_ok(&one))
+            *r = one;
+        ok &= reply_is_ok(&one);
+    }
+    return ok;
 }

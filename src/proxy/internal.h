@@ -104,18 +104,19 @@ struct front {
     str mail_args;                /* of MAIL, while it is held back (routed), or for a store */
     struct mail_cmd mail;
     bool mail_held;
-    bool mailed;     /* MAIL was sent in this transaction */
-    bool data_asked; /* DATA was written, its reply not read */
-    bool dead;       /* the transaction is over: `refusal` says why */
-    bool stored;     /* it went over to the spool */
-    bool begun;      /* octets may go to the server */
-    bool bdat;       /* by BDAT, as it is BINARYMIME */
-    bool head_done;  /* the header was judged and sent */
-    bool held;       /* nothing goes out before the end */
-    uint32_t chunks; /* BDAT replies due */
-    uint32_t count;  /* transactions of the session */
+    bool mailed;      /* MAIL was sent in this transaction */
+    bool data_asked;  /* DATA was written, its reply not read */
+    bool dead;        /* the transaction is over: `refusal` says why */
+    bool stored;      /* it went over to the spool */
+    bool begun;       /* octets may go to the server */
+    bool bdat;        /* by BDAT, as it is BINARYMIME */
+    bool head_done;   /* the header was judged and sent */
+    bool held;        /* intake gathers the message, and nothing goes out before its end */
+    bool readdressed; /* a rule changed the envelope */
+    uint32_t chunks;  /* BDAT replies due */
+    uint32_t count;   /* transactions of the session */
     struct data_out out;
-    struct buf head;      /* header block until it is whole; of a held message all of it */
+    struct buf head;      /* header block until it is whole */
     struct reply refusal; /* from here on: kept from one transaction to the next */
     char lines[LINES_MAX];
 };
@@ -135,6 +136,8 @@ enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, st
 /* Reads until an answer for the client is there. False: it was to MAIL, and there is no transaction. */
 bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r) YIELDS;
 void envelope_ahead(struct recv_client *k) YIELDS;
+/* RSET, and the envelope of the transaction as a rule made it. False: refused, *r says how. */
+bool envelope_again(struct recv_client *k, struct reply *r) YIELDS;
 
 /* ---- data.c --------------------------------------------------------------------------------------------------- */
 
@@ -142,6 +145,19 @@ bool data_begin(struct recv_client *k, enum data_mode mode, struct reply *r) YIE
 size_t data_feed(struct recv_client *k, str wire) YIELDS;
 bool data_ok(struct recv_client *k, struct reply *r);
 bool data_commit(struct recv_client *k, struct reply *r) YIELDS;
+
+/* data_commit's end: what makes the message whole there, and the answer to it. */
+bool data_end(struct recv_client *k, struct reply *r) YIELDS;
+/* DATA (or nothing, before BDAT) is said; false: refused. */
+bool data_ask(struct recv_client *k, struct reply *r) YIELDS;
+void data_put(struct recv_client *k, str octets) YIELDS;
+bool data_wants_trace(const struct front *f);
+
+/* ---- held.c: messages that a check or a rule may change or must read as a whole -------------------------------------
+ */
+
+bool held_wanted(const struct recv_client *k);
+bool held_commit(struct recv_client *k, struct reply *r) YIELDS;
 
 /* ---- pass.c --------------------------------------------------------------------------------------------------- */
 

@@ -181,16 +181,18 @@ static bool body_begin(struct recv_client *k, enum data_mode mode, struct reply 
 
 static size_t feed(struct recv_client *k, str wire)
 {
-    return front_of(k)->stored ? recv_store.feed(k, wire) : data_feed(k, wire);
+    return front_of(k)->stored || front_of(k)->held ? recv_store.feed(k, wire) : data_feed(k, wire);
 }
 
 static bool body_ok(struct recv_client *k, struct reply *r)
 {
-    return front_of(k)->stored ? recv_store.body_ok(k, r) : data_ok(k, r);
+    return front_of(k)->stored || front_of(k)->held ? recv_store.body_ok(k, r) : data_ok(k, r);
 }
 
 static bool commit(struct recv_client *k, struct reply *r)
 {
+    if (front_of(k)->held)
+        return held_commit(k, r);
     return front_of(k)->stored ? recv_store.commit(k, r) : data_commit(k, r);
 }
 

@@ -1,5 +1,6 @@
 /* Reports: who is told what, in which form, and that they stand or fall with the outcomes that cause them. */
 #include "base/text.h"
+#define OWN_READER
 #include "intake/test_fakes.h"
 #include "send/internal.h"
 
