@@ -238,9 +238,18 @@ static bool last_verdict(struct tx *t, struct reply *r) YIELDS
 {
     SCRATCH struct verdict v;
     struct tx_octets o;
-    struct matter m = tx_matter(t, S(""));
+    AUTO_BUF mem;
+    str head;
     if (!tx_judge_head(t))
         return tx_body_ok(t, r);
+    if (!policy_wants(t->source->policy, PHASE_END))
+        return true;
+    buf_init(&mem, tx_head_octets(t) + 1);
+    if (!tx_head_view(t, &mem, &head)) {
+        reply_trouble(r, E_NOMEM);
+        return false;
+    }
+    struct matter m = tx_matter(t, head);
     tx_octets_begin(&o, t);
     m.octets = &o.face;
     bool ok = judge_policy(PHASE_END, &m, &v);

@@ -3,8 +3,23 @@
  * `accept` lifts what stands behind them; then what is built in, milters, scripts, scanners, and last the score.
  */
 #include "policy/internal.h"
+#include "policy/rules.h"
+
+enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
 const struct filter filters[] = {
+    {.name = "rules", .phases = ALL_PHASES, .may_change = true, .wants = rules_wants, .run = rules_run},
+    {.name = "score",
+     .phases = PHASE_BIT(PHASE_END),
+     .may_change = true,
+     .follower = true,
+     .wants = score_wants,
+     .run = score_run},
     {.name = NULL},
 };
 _Static_assert(sizeof filters / sizeof *filters <= FILTERS_MAX + 1, "one slot a filter in every session");
+
+/* Facts and actions of rules that engines and filters bring. */
+fact_fn *const more_facts[RULE_FACTS] = {NULL};
+act_fn *const more_acts[RULE_DOS] = {NULL};
+in_list_fn *const rule_in_list = NULL;

@@ -27,6 +27,8 @@ struct policy {
     struct verdict outcome; /* of the transaction */
     struct edit *edits, **last;
     uint32_t nedits;
+    uint64_t announced;                   /* SIZE of MAIL */
+    uint32_t rcpts;                       /* RCPTs asked about and not refused */
     double score;                         /* of the transaction ... */
     double session_score[PHASE_AUTH + 1]; /* ... and of the session, by the phase where it was given */
     struct edit *tags;                    /* set in phases of the session */
@@ -36,6 +38,10 @@ struct policy {
     void (*hear)(void *arg, enum phase ph, const char *by, const char *what, str text);
     void *hear_arg;
 };
+
+/* The last filter: the score against the thresholds of group policy. */
+unsigned score_wants(const struct source *s, const struct conf *c);
+bool score_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v);
 
 bool edit_is_good(const struct edit *e); /* edit_head.c: may be written */
 

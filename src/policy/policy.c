@@ -1,5 +1,6 @@
 /* A session in the pipeline: who is asked in which phase, and what their verdicts add up to. */
 #include "policy/internal.h"
+#include "policy/rules.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,12 +67,15 @@ err policy_begin(struct policy **ret, const struct source *s, const struct conf 
 {
     struct policy *p = *ret;
     unsigned want[FILTERS_MAX] = {0}, all = 0;
-    bool change = false;
+    bool change = false, reason = false;
     for (size_t i = 0; filters[i].name; i++) {
         want[i] = wanted(&filters[i], s, c);
         all |= want[i];
+        reason |= want[i] && !filters[i].follower;
         change |= want[i] && filters[i].may_change;
     }
+    if (!reason)
+        all = 0;
     if (!p && !all)
         return OK;
     if (!p && !(p = *ret = policy_new()))
@@ -102,6 +106,8 @@ void policy_tx_end(struct policy *p)
     verdict_init(&p->outcome);
     p->tx_lifted = false;
     p->score = 0;
+    p->announced = 0;
+    p->rcpts = 0;
     p->notes = NULL;
     arena_reset(&p->tx);
 }
@@ -201,13 +207,27 @@ static void note(struct policy *p, const struct matter *m, const struct verdict 
     policy_note(p, m, v->by, verdict_name(v->kind), buf_str(&text));
 }
 
-bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verdict *v)
+bool policy_take(struct policy *p, enum phase ph, const struct matter *m, struct verdict *v)
 {
-    verdict_init(v);
-    if (!policy_wants(p, ph) || p->lifted || p->tx_lifted)
-        return true;
+    complete(v);
+    note(p, m, v);
+    return settled(p, ph, v);
+}
+
+/* What the pipeline itself remembers of a phase. */
+static void begin(struct policy *p, enum phase ph, const struct matter *m)
+{
+    p->phase = ph;
+    if (ph == PHASE_MAIL && m->mail)
+        p->announced = m->mail->p.size;
+    if (ph == PHASE_RCPT)
+        p->rcpts++;
     if (of_session(ph))
         p->session_score[ph] = 0; /* asked anew: EHLO may be said again */
+}
+
+static bool ask_all(struct policy *p, enum phase ph, struct matter *m, struct verdict *v) YIELDS
+{
     for (size_t i = 0; filters[i].name; i++) {
         if (!(p->wants[i] & PHASE_BIT(ph)))
             continue;
@@ -218,11 +238,21 @@ bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verd
             return false;
         if (!v->by)
             v->by = filters[i].name;
-        complete(v);
-        note(p, m, v);
-        if (settled(p, ph, v))
+        if (policy_take(p, ph, m, v))
             return true;
     }
     verdict_init(v);
     return true;
+}
+
+bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verdict *v)
+{
+    verdict_init(v);
+    if (!policy_wants(p, ph) || p->lifted || p->tx_lifted)
+        return true;
+    begin(p, ph, m);
+    bool ok = ask_all(p, ph, m, v);
+    if (ph == PHASE_RCPT && (!ok || v->kind == VERDICT_REFUSE || v->kind == VERDICT_DEFER))
+        p->rcpts--;
+    return ok;
 }

@@ -75,7 +75,7 @@ struct matter {
     const struct rcpt_cmd *rcpt;
     const struct envelope *env; /* from MAIL on, as far as it is known */
     const struct data_in *scan; /* from HEADER on; at END: what the octets were */
-    str text;                   /* HEADER: the header block, its empty line included; BODY: a piece of the body */
+    str text;                   /* HEADER, END: the header block, its empty line included; BODY: a piece of the body */
     const struct check_results *checks; /* SPF at RCPT, all of them at END; NULL: none are made */
     const struct head_facts *facts;     /* (intake's own) of the header, when known already */
     const struct matter_octets *octets; /* END; NULL: the message is not kept here */
@@ -206,6 +206,7 @@ struct filter {
     const char *name;
     unsigned phases; /* PHASE_BIT of all that it may want */
     bool may_change; /* may leave edits, or keep the message from its recipients */
+    bool follower;   /* asked only where another filter wants to be: by itself it is no reason to look at a session */
     /* The phases that it wants of this session; 0: none. NULL: `phases`. Asked again at MAIL: must be cheap. */
     unsigned (*wants)(const struct source *s, const struct conf *c);
     /* False: no memory. A filter may see its first phase late (a reload, a log-in): m->source holds what came before.

@@ -1,0 +1,129 @@
+/* The filter `rules`: those of the configuration that apply to a session, in their order, one after the other. */
+#include "policy/internal.h"
+#include "policy/rules.h"
+
+/* ---- which rules apply
+ * ------------------------------------------------------------------------------------------------ */
+
+static const struct conf_listener *listener_of(const struct source *s, const struct conf *c)
+{
+    for (size_t i = 0; i < c->nlisteners && s->listener.n; i++)
+        if (str_eq(c->listeners[i].title, s->listener))
+            return &c->listeners[i];
+    return NULL;
+}
+
+/* The direction of this session, as far as it is known. */
+static unsigned side_of(const struct source *s)
+{
+    unsigned side = s->proxied ? CONF_ON_PROXY : 0;
+    if (s->socket)
+        return side | CONF_ON_LOCAL;
+    if (s->submitted || s->authenticated)
+        return side | CONF_ON_SUBMISSION;
+    return side | (s->may_relay && !s->proxied ? CONF_ON_RELAY : CONF_ON_INBOUND);
+}
+
+static bool applies(const struct conf_rule *r, const struct source *s, const struct conf_listener *l)
+{
+    for (size_t i = 0; i < r->nlisteners; i++)
+        if (r->listeners[i] == l)
+            return true;
+    bool listed = l && l->rules.n; /* the listener names its rules: they need no `on` of their own */
+    return r->everywhere || (listed && !r->where) || r->where & side_of(s);
+}
+
+/* The i-th candidate; NULL: no more. */
+static const struct conf_rule *candidate(const struct conf *c, const struct conf_listener *l, size_t i)
+{
+    if (l)
+        return i < l->njudged ? l->judged[i] : NULL;
+    return i < c->nrules ? &c->rules[i] : NULL;
+}
+
+/* Who the client is may become clear only later: all phases of the candidates count. */
+unsigned rules_wants(const struct source *s, const struct conf *c)
+{
+    unsigned phases = 0;
+    const struct conf_rule *r;
+    if (!c->nrules)
+        return 0;
+    const struct conf_listener *l = listener_of(s, c);
+    for (size_t i = 0; (r = candidate(c, l, i)); i++)
+        if (r->phase < RULE_AT_ROUTE)
+            phases |= PHASE_BIT(r->phase);
+    return phases;
+}
+
+/* ---- what they do
+ * -------------------------------------------------------------------------------------------------------- */
+
+static const char *const would[RULE_DOS] = {
+#define RULE_DO(id, words, ...) [RULE_DO_##id] = "would " words,
+#include "conf/rule.def"
+};
+
+static bool ends(const struct verdict *v, enum phase ph)
+{
+    switch (v->kind) {
+    case VERDICT_CONTINUE:
+    case VERDICT_QUARANTINE:
+    case VERDICT_HOLD:
+        return false;
+    case VERDICT_REDIRECT:
+        return ph == PHASE_RCPT;
+    default:
+        return true;
+    }
+}
+
+/* One action. A verdict that leaves the pipeline going is taken up here, and *v is empty again. */
+static bool act(struct policy *p, const struct conf_rule *r, const struct rule_action *a, struct matter *m,
+                struct verdict *v) YIELDS
+{
+    act_fn *fn = act_of(a->what);
+    const char *by = v->by;
+    if (!fn) {
+        policy_note(p, m, by, "failed", str_c(rule_dos[a->what].words));
+        return true;
+    }
+    if (!fn(p, r, a, m, v))
+        return false;
+    if (v->kind != VERDICT_CONTINUE && !ends(v, p->phase)) {
+        (void)policy_take(p, p->phase, m, v);
+        verdict_init(v);
+    }
+    v->by = by;
+    return true;
+}
+
+static bool apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v) YIELDS
+{
+    str by = arena_printf(p->phase <= PHASE_AUTH ? &p->session : &p->tx, "rule " STR_FMT, STR_ARG(r->title));
+    if (!by.p)
+        return false;
+    v->by = by.p;
+    for (size_t i = 0; i < r->nactions && v->kind == VERDICT_CONTINUE; i++)
+        if (r->monitor)
+            policy_note(p, m, v->by, would[r->actions[i].what], r->actions[i].value.p ? r->actions[i].value : S(""));
+        else if (!act(p, r, &r->actions[i], m, v))
+            return false;
+    return true;
+}
+
+bool rules_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v)
+{
+    (void)own;
+    const struct conf_rule *r;
+    const struct conf_listener *l = listener_of(m->source, m->conf);
+    for (size_t i = 0; (r = candidate(m->conf, l, i)); i++) {
+        if ((enum phase)r->phase != ph || !applies(r, m->source, l) || !cond_true(p, m, r->cond))
+            continue;
+        if (!apply(p, r, m, v))
+            return false;
+        if (v->kind != VERDICT_CONTINUE)
+            return true;
+        v->by = NULL;
+    }
+    return true;
+}
