@@ -73,8 +73,9 @@ static void fill(struct collect *x)
     else
         add_pair(x, cert, key);
     for (size_t i = 0; i < c->ndkims; i++)
-        x->signers[x->s.nsigners++] = (struct priv_signer){c->dkims[i].title, conf_bundle_text(x->b, c->dkims[i].key),
-                                                           c->dkims[i].algorithm == CONF_DKIM_RSA};
+        if (c->dkims[i].selector.n)
+            x->signers[x->s.nsigners++] = (struct priv_signer){
+                c->dkims[i].title, conf_bundle_text(x->b, c->dkims[i].key), c->dkims[i].algorithm == CONF_DKIM_RSA};
     if (c->acme_names.n && conf_bundle_text(x->b, acme).n)
         add_pair(x, acme, acme_key);
     x->s.srs = str_trim(conf_bundle_text(x->b, c->srs_secret_file.n ? c->srs_secret_file : srs));
@@ -209,6 +210,7 @@ int keeper_run(const struct child_start *k)
     if (!e)
         e = open_secrets(k->folders.data);
     priv_acme_open(k->folders.secrets);
+    priv_mail_keys_open(k->folders.secrets);
     if (!e)
         e = priv_serve(k->links, k->sockets->nloops);
     if (!e)

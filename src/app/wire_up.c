@@ -4,6 +4,7 @@
 #include "proxy/proxy.h"
 #include "ctl/ctl.h"
 #include "intake/intake.h"
+#include "keys/keys.h"
 #include "net/net.h"
 #include "send/send.h"
 
@@ -56,4 +57,6 @@ void loop_follow(struct conf *c)
         queue_reload(world.queue, c);
     if (rt_index() == 0)
         acme_follow(c);
+    if (rt_index() == 0)
+        keys_follow(c);
 }

@@ -6,6 +6,7 @@
 #include "app/sandbox.h"
 #include "app/wiring.h"
 #include "directory/directory.h"
+#include "keys/keys.h"
 #include "reports/reports.h"
 #include "send/send.h"
 
@@ -249,12 +250,23 @@ static void open_policies(const struct child_start *w)
         rt_log(EV_sts_failed, log_c("sts.db"), log_str(buf_str(&why)));
 }
 
+/* Without it no mail is signed by keys that the server made. */
+static void open_keys(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    if (keys_open(w->folders.data, &why))
+        rt_log(EV_dkim_key_failed, log_c("dkim.db"), log_c("open"), log_str(buf_str(&why)));
+}
+
 static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
     open_history(w);
     err e = open_directory(w);
     open_policies(w);
+    open_keys(w);
     if (!e)
         e = queue_new(&world.queue, world_queue_ops());
     if (e)
@@ -280,7 +292,9 @@ static err shut_in(const struct folders *f)
                                            {f->data, "reports.db"},
                                            {f->data, "reports.db-journal"},
                                            {f->data, "sts.db"},
-                                           {f->data, "sts.db-journal"}};
+                                           {f->data, "sts.db-journal"},
+                                           {f->data, "dkim.db"},
+                                           {f->data, "dkim.db-journal"}};
     return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
 }
 
@@ -337,6 +351,7 @@ int worker_run(const struct child_start *w)
     history_close(&world.history);
     directory_close();
     sts_close();
+    keys_close();
     rt_log(EV_stop, log_c("drained"));
     rt_log_flush();
     return e ? 1 : 0;

@@ -363,8 +363,13 @@ int cli_dkim(int argc, char **argv)
 {
     if (argc > 1 && str_eq(str_c(argv[1]), S("key")))
         return dkim_key(argc - 1, argv + 1);
+    static const char *const kept[] = {"status", "rotate", "use"};
+    for (size_t i = 0; argc > 1 && i < sizeof kept / sizeof *kept; i++)
+        if (str_eq(str_c(argv[1]), str_c(kept[i])))
+            return cli_dkim_kept(argc, argv);
     int status = run("dkim", argc, argv);
-    return status >= 0 ? status : cli_fail(EX_USAGE, "dkim: expected verify, sign or key behind it");
+    return status >= 0 ? status
+                       : cli_fail(EX_USAGE, "dkim: expected verify, sign, key, status, rotate or use behind it");
 }
 
 int cli_arc(int argc, char **argv)

@@ -1,4 +1,5 @@
 /* `postrider dns DOMAIN`: every record to publish for a domain, as lines of a zone file. */
+#include "base/cleanup.h"
 #include "check/check.h"
 #include "cli/check.h"
 #include "cli/keys.h"
@@ -33,14 +34,36 @@ static void txt_c(struct buf *out, const char *owner, str domain, const char *fm
     txt(out, owner, domain, str_mem(text, n > 0 && n < (int)sizeof text ? (size_t)n : 0));
 }
 
+/* The records of keys that the server made; what may be removed is only said. */
+static int kept_keys(struct buf *out, const struct conf *c, str domain, int *ret_n)
+{
+    AUTO_ARENA a = {0};
+    struct keys_key *v;
+    size_t n = 0;
+    arena_init(&a, 65536, 32 << 20);
+    int status = cli_kept_keys(c, domain, &a, &v, &n);
+    for (size_t i = 0; i < n; i++) {
+        char owner[KEYS_SELECTOR_MAX + 16];
+        snprintf(owner, sizeof owner, "%s._domainkey.", v[i].selector);
+        if (v[i].state == KEYS_GONE)
+            buf_printf(out, "; %s is used no more: remove it\n", v[i].name);
+        else if (v[i].record[0])
+            txt(out, owner, domain, str_c(v[i].record));
+    }
+    *ret_n += (int)n;
+    return status;
+}
+
 static int dkim(struct buf *out, const struct conf *c, str domain)
 {
-    int status = 0, n = 0;
+    int n = 0, status = kept_keys(out, c, domain, &n);
+    bool kept = false;
     for (size_t i = 0; i < c->ndkims; i++) {
         const struct conf_dkim *k = &c->dkims[i];
         AUTO_BUF record;
         char path[1024], owner[300];
-        if (!str_ieq(k->domain, domain) || !str_to_c(k->key, path, sizeof path))
+        kept |= str_ieq(k->domain, domain) && !k->selector.n;
+        if (!str_ieq(k->domain, domain) || !k->selector.n || !str_to_c(k->key, path, sizeof path))
             continue;
         buf_init(&record, 4096);
         int one = cli_key_record(path, &record);
@@ -50,7 +73,9 @@ static int dkim(struct buf *out, const struct conf *c, str domain)
             txt(out, owner, domain, buf_str(&record));
         n++;
     }
-    if (n == 0)
+    if (n == 0 && kept)
+        buf_printf(out, "; the keys that sign mail of " STR_FMT " are made when the server starts\n", STR_ARG(domain));
+    else if (n == 0)
         buf_printf(out, "; no key signs mail of " STR_FMT ": postrider dkim key makes one, a section dkim uses it\n",
                    STR_ARG(domain));
     return status;

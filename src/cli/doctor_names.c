@@ -198,25 +198,51 @@ static void dmarc(struct doctor *d, str subject, str domain)
 }
 
 /* The record of each key that signs mail of the domain: what is not published, or is another key's, helps nobody. */
-static void dkim(struct doctor *d, str subject, const struct conf_dkim *k)
+static void record(struct doctor *d, str subject, str name, str want, bool used)
 {
-    AUTO_BUF want = {.max = 8192};
     struct dns_answer a;
-    char path[1024];
-    if (!str_to_c(k->key, path, sizeof path) || cli_key_record(path, &want)) {
-        doctor_say(d, FINDING_WARNING, subject, "the key %s cannot be read\trun this as root", path);
-        return;
-    }
-    err e = doctor_ask(d, DNS_TXT, &a, STR_FMT, STR_ARG(str_sub(k->title, 0, 255)));
+    str selector = str_sub(name, 0, str_find(name, '.'));
+    err e = doctor_ask(d, DNS_TXT, &a, STR_FMT, STR_ARG(str_sub(name, 0, 255)));
     for (size_t i = 0; i < a.n; i++)
-        if (str_eq(a.v[i].data, buf_str(&want))) {
-            doctor_say(d, FINDING_OK, subject, "the DKIM key " STR_FMT " is published", STR_ARG(k->selector));
+        if (str_eq(a.v[i].data, want)) {
+            doctor_say(d, FINDING_OK, subject, "the DKIM key " STR_FMT " is published", STR_ARG(selector));
             return;
         }
+    if (!used) {
+        doctor_say(d, FINDING_WARNING, subject,
+                   "the next DKIM key " STR_FMT " is not published yet\tpublish what \"postrider dkim status\" prints",
+                   STR_ARG(selector));
+        return;
+    }
     doctor_say(d, e && !nothing(e) ? FINDING_WARNING : FINDING_ERROR, subject,
                "the DKIM key " STR_FMT " is not published as it is here%s%s: mail signed by it is not believed"
                "\tpublish what \"postrider dns " STR_FMT "\" prints for it",
-               STR_ARG(k->selector), e ? ": " : "", e ? err_text(e) : "", STR_ARG(k->domain));
+               STR_ARG(selector), e ? ": " : "", e ? err_text(e) : "",
+               STR_ARG(str_skip(name, str_search(name, S("._domainkey.")) + 12)));
+}
+
+static void dkim(struct doctor *d, str subject, const struct conf_dkim *k)
+{
+    AUTO_BUF want = {.max = 8192};
+    char path[1024];
+    if (!str_to_c(k->key, path, sizeof path) || cli_key_record(path, &want))
+        doctor_say(d, FINDING_WARNING, subject, "the key %s cannot be read\trun this as root", path);
+    else
+        record(d, subject, k->title, buf_str(&want), true);
+}
+
+static void kept_keys(struct doctor *d, str subject, str domain)
+{
+    struct keys_key *v;
+    size_t n = 0;
+    if (cli_kept_keys(d->conf, domain, d->check->mem, &v, &n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].state == KEYS_GONE)
+            doctor_say(d, FINDING_OK, subject, "the DKIM key %s is used no more: its record may be removed",
+                       v[i].selector);
+        else if (v[i].record[0])
+            record(d, subject, str_c(v[i].name), str_c(v[i].record), v[i].state != KEYS_WAITING);
 }
 
 void doctor_domain(struct doctor *d, str domain)
@@ -229,8 +255,9 @@ void doctor_domain(struct doctor *d, str domain)
     mx(d, buf_str(&subject), domain);
     spf(d, buf_str(&subject), domain);
     for (size_t i = 0; i < d->conf->ndkims; i++)
-        if (str_ieq(d->conf->dkims[i].domain, domain))
+        if (str_ieq(d->conf->dkims[i].domain, domain) && d->conf->dkims[i].selector.n)
             dkim(d, buf_str(&subject), &d->conf->dkims[i]);
+    kept_keys(d, buf_str(&subject), domain);
     dmarc(d, buf_str(&subject), domain);
     doctor_sts(d, buf_str(&subject), domain);
     doctor_tlsrpt(d, buf_str(&subject), domain);

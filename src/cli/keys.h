@@ -3,6 +3,7 @@
 #define CLI_KEYS_H
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "keys/keys.h"
 
 /* dkim.c. A new key in a file that must not be there yet (0600): RSA of so many bits; 0: Ed25519. The exit status,
  * after a message. */
@@ -10,6 +11,11 @@ int cli_key_make(const char *path, unsigned bits);
 /* The public half of the key in a file, as the text of its record: "v=DKIM1; k=rsa; p=...". The exit status, after a
  * message. */
 int cli_key_record(const char *path, struct buf *out);
+
+/* kept_keys.c. Those that the server makes itself, of a domain ("": all), from its file. The exit status, after a
+ * message; 0 also when there are none. */
+int cli_kept_keys(const struct conf *c, str domain, struct arena *a, struct keys_key **ret, size_t *ret_n);
+int cli_dkim_kept(int argc, char **argv); /* dkim status, rotate, use */
 
 /* tlsa.c. SHA-256 of the public keys that are shown on port 25, and of the one that tls.next-certificate names. */
 enum { TLSA_MAX = 4, TLSA_SIZE = 32 };

@@ -41,16 +41,35 @@ static void check_expire(struct load *l, const struct conf_dkim *d)
              STR_ARG(d->title));
 }
 
+/* A key is a file of the administrator's, or the server's own. */
+static void check_key(struct load *l, const struct conf_dkim *d)
+{
+    bool own = !d->selector.n;
+    if (!own && !d->key.n)
+        fail(&l->e, d->line, "dkim " STR_FMT ": expected the key key, found none", STR_ARG(d->title));
+    if (own && d->key.n)
+        fail(&l->e, d->line,
+             "dkim " STR_FMT
+             ": key: expected SELECTOR._domainkey.DOMAIN as title of a section with a key; with a domain "
+             "alone the server makes its keys",
+             STR_ARG(d->title));
+    if (!own && d->algorithm == CONF_DKIM_BOTH)
+        fail(&l->e, d->line, "dkim " STR_FMT ": algorithm: expected rsa-sha256 or ed25519-sha256 for a key in a file",
+             STR_ARG(d->title));
+}
+
 void check_dkims(struct load *l)
 {
     static const str middle = S_INIT("._domainkey.");
     for (size_t i = 0; i < l->c->ndkims; i++) {
         struct conf_dkim *d = &l->c->dkims[i];
         size_t at = str_search(d->title, middle);
-        if (at == STR_NONE)
-            continue;
-        d->selector = str_sub(d->title, 0, at);
-        d->domain = str_skip(d->title, at + middle.n);
+        str domain;
+        if (at == STR_NONE && !domain_of(l, d->title, &domain))
+            continue; /* said already */
+        d->selector = at == STR_NONE ? S("") : str_sub(d->title, 0, at);
+        d->domain = at == STR_NONE ? d->title : str_skip(d->title, at + middle.n);
+        check_key(l, d);
         for (size_t k = 0; k < i; k++)
             if (str_eq(l->c->dkims[k].title, d->title))
                 fail(&l->e, d->line, "dkim " STR_FMT " is given twice (first in line %d)", STR_ARG(d->title),

@@ -64,7 +64,7 @@ enum conf_quarantine { CONF_QUARANTINE_HEADER, CONF_QUARANTINE_FOLDER };
 enum conf_log_level { CONF_LOG_INFO, CONF_LOG_DEBUG, CONF_LOG_NOTICE, CONF_LOG_WARNING, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
-enum conf_dkim_algorithm { CONF_DKIM_RSA, CONF_DKIM_ED25519 };
+enum conf_dkim_algorithm { CONF_DKIM_RSA, CONF_DKIM_ED25519, CONF_DKIM_BOTH };
 enum conf_dkim_canon { CONF_DKIM_RR, CONF_DKIM_RS, CONF_DKIM_SR, CONF_DKIM_SS };
 
 #define CONF_STR str
@@ -163,7 +163,7 @@ struct conf_dkim { /* a key that signs */
     int line;
 #define KEY_dkim CONF_FIELD
 #include "conf/keys.def"
-    str selector, domain; /* of the title; A-labels in lower case */
+    str selector, domain; /* of the title; A-labels in lower case; selector "": the server makes the keys (room keys) */
     str names;            /* of `headers`, for h=: "From:To"; empty: what is usual */
 };
 

@@ -247,9 +247,14 @@ static void dkim(struct load *l, const struct block *b, struct place *at, str *r
     size_t i = str_search(b->title, middle);
     x->line = b->line;
     at->base = x;
+    if (i == STR_NONE && domain_of(l, b->title, &domain) && domain.p[0] != '[') {
+        *ret_title = domain;
+        return;
+    }
     if (i == STR_NONE || !domain_of(l, str_sub(b->title, 0, i), &selector) ||
         !domain_of(l, str_skip(b->title, i + middle.n), &domain))
-        fail(&l->e, b->line, "dkim: expected SELECTOR._domainkey.DOMAIN as title, found %s", shown(&l->e, b->title));
+        fail(&l->e, b->line, "dkim: expected SELECTOR._domainkey.DOMAIN or a domain as title, found %s",
+             shown(&l->e, b->title));
     else
         *ret_title = arena_printf(&l->c->arena, STR_FMT "._domainkey." STR_FMT, STR_ARG(selector), STR_ARG(domain));
 }

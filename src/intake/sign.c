@@ -1,6 +1,7 @@
 /* Which keys sign a message, and their signatures (RFC 6376 5). The keeper signs; the fiber sleeps meanwhile. */
 #include "intake/sign.h"
 #include "base/cleanup.h"
+#include "keys/keys.h"
 #include "priv/priv.h"
 #include "wire/author.h"
 
@@ -36,10 +37,21 @@ static bool may_sign_for(const struct sign_who *w, str author)
     return !w->account.n || str_ieq(domain_of(w->account), author) || str_ieq(domain_of(w->sender), author);
 }
 
+/* The keys of one section: its own, or those that the server made and uses now. */
+static size_t keys_of(const struct conf_dkim *d, struct keys_signer ret[KEYS_SIGNERS_MAX])
+{
+    if (!d->selector.n)
+        return keys_signers(d->domain, ret);
+    ret[0].rsa = d->algorithm == CONF_DKIM_RSA;
+    return str_to_c(d->title, ret[0].name, sizeof ret[0].name) &&
+           str_to_c(d->selector, ret[0].selector, sizeof ret[0].selector);
+}
+
 static bool has_key(const struct conf *c, str domain, bool above)
 {
+    struct keys_signer unused[KEYS_SIGNERS_MAX];
     for (size_t i = 0; i < c->ndkims; i++)
-        if (str_eq(c->dkims[i].domain, domain) && (!above || c->dkims[i].subdomains))
+        if (str_eq(c->dkims[i].domain, domain) && (!above || c->dkims[i].subdomains) && keys_of(&c->dkims[i], unused))
             return true;
     return false;
 }
@@ -60,33 +72,44 @@ static str signing_domain(const struct conf *c, str author)
 
 static err ask_keeper(void *arg, const unsigned char hash[DKIM_HASH_SIZE], struct buf *out)
 {
-    const struct conf_dkim *d = arg;
-    return priv_mail_sign(d->title, hash, out);
+    const struct keys_signer *k = arg;
+    return priv_mail_sign(str_c(k->name), hash, out);
 }
 
-static err sign_with(const struct conf_dkim *d, const struct sign_who *w, str head, struct check_body *b,
-                     struct buf *out) YIELDS
+static err sign_with(const struct conf_dkim *d, struct keys_signer *k, const struct sign_who *w, str head,
+                     struct check_body *b, struct buf *out) YIELDS
 {
     struct sign_order o = {
-        .alg = d->algorithm == CONF_DKIM_RSA ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256,
+        .alg = k->rsa ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256,
         .domain = d->domain,
-        .selector = d->selector,
+        .selector = str_c(k->selector),
         .head = forms[d->canonicalization].head,
         .body = forms[d->canonicalization].body,
         .headers = d->names,
         .t = w->now_s,
         .x = d->expire ? w->now_s + d->expire / RT_S : 0,
         .sign = ask_keeper,
-        .arg = (void *)(uintptr_t)d,
+        .arg = k,
     };
     const unsigned char *hash = check_body_hash(b, o.body);
     err e = hash ? check_sign(&o, head, hash, out) : E_NOMEM;
     if (e == E_NOT_FOUND || e == E_LIMIT) {
-        rt_log(EV_unsigned, log_str(d->title), log_err(e));
+        rt_log(EV_unsigned, log_c(k->name), log_err(e));
         return OK;
     }
     if (!e)
         metric_add(M_signatures_made, 1);
+    return e;
+}
+
+static err sign_section(const struct conf_dkim *d, const struct sign_who *w, str head, struct check_body *b,
+                        struct buf *out) YIELDS
+{
+    struct keys_signer k[KEYS_SIGNERS_MAX];
+    size_t n = keys_of(d, k);
+    err e = OK;
+    for (size_t i = 0; i < n && !e; i++)
+        e = sign_with(d, &k[i], w, head, b, out);
     return e;
 }
 
@@ -101,7 +124,7 @@ err sign_head(const struct conf *c, const struct sign_who *w, str head, struct c
         domain = signing_domain(c, author);
     for (size_t i = 0; domain.p && i < c->ndkims && !e; i++)
         if (str_eq(c->dkims[i].domain, domain) && (c->dkims[i].subdomains || str_eq(domain, author)))
-            e = sign_with(&c->dkims[i], w, head, b, out);
+            e = sign_section(&c->dkims[i], w, head, b, out);
     return e;
 }
 

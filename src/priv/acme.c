@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,25 +31,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held over files */
 void priv_acme_open(int dirfd) { folder = dirfd; }
 
 /* ---- files ---- */
-
-static err write_file(const char *name, str text)
-{
-    char fresh[64];
-    snprintf(fresh, sizeof fresh, "%s.new", name);
-    AUTO_FD fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_from_errno(errno);
-    size_t at = 0;
-    while (at < text.n) {
-        ssize_t n = write(fd, text.p + at, text.n - at);
-        if (n <= 0)
-            return n < 0 ? err_from_errno(errno) : E_IO;
-        at += (size_t)n;
-    }
-    if (fsync(fd) || renameat(folder, fresh, folder, name) || fsync(folder))
-        return err_from_errno(errno);
-    return OK;
-}
 
 /* Never asks a terminal for a pass phrase. */
 static int no_passphrase(char *p, int n, int rw, void *arg)
@@ -83,7 +63,7 @@ static err make_key(const char *name, EVP_PKEY **ret)
     err e = E_NOMEM;
     if (key && b && PEM_write_bio_PKCS8PrivateKey(b, key, NULL, NULL, 0, NULL, NULL)) {
         long n = BIO_get_mem_data(b, &p);
-        e = write_file(name, str_mem(p, (size_t)n));
+        e = priv_file_write(folder, name, str_mem(p, (size_t)n));
         OPENSSL_cleanse(p, (size_t)n);
     }
     BIO_free(b);
@@ -236,7 +216,7 @@ err priv_do_acme_store(str in, struct buf *out)
         return e;
     e = key_of(KEY, &key);
     if (!e)
-        e = is_of_key(str_mem(chain, whole), key) ? write_file(CHAIN, str_mem(chain, whole)) : E_TLS;
+        e = is_of_key(str_mem(chain, whole), key) ? priv_file_write(folder, CHAIN, str_mem(chain, whole)) : E_TLS;
     EVP_PKEY_free(key);
     ERR_clear_error();
     return e;

@@ -106,7 +106,7 @@ static void test_bad_key(void **state)
 {
     (void)state;
     unsigned char xy[64];
-    assert_int_equal(write_file(ACCOUNT, S("no key")), OK);
+    assert_int_equal(priv_file_write(folder, ACCOUNT, S("no key")), OK);
     assert_int_equal(priv_acme_key(xy), E_TLS); /* kept as it is: somebody may want to know what it was */
     struct buf out;
     buf_init_fixed(&out, xy, sizeof xy);

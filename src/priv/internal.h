@@ -33,6 +33,17 @@ err priv_call(enum priv_request what, str in, struct buf *out) YIELDS;
 /* Checks the sizes and runs the handler. */
 err priv_answer(uint32_t what, str in, struct buf *out);
 
+/* ---- file.c: in the folder of secrets ---- */
+
+err priv_file_write(int dir, const char *name, str text);       /* durable, in place of the old one */
+err priv_file_make(int dir, const char *name, str text);        /* durable, unless there is one: that stays */
+void priv_file_tidy(int dir);                                   /* removes what a crash left half-written */
+err priv_file_read(int dir, const char *name, struct buf *out); /* at most out->max octets */
+
+/* mail_keys.c: a key that the server made. E_NOT_FOUND. The caller frees it. */
+struct sign_key;
+err mail_key_find(str name, struct sign_key **ret);
+
 /* ---- keys of TLS: store.c has them, tls_key.c uses them from afar ---- */
 
 /* A key is named by the SHA-256 of its public half (SubjectPublicKeyInfo in DER). */

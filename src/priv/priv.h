@@ -25,6 +25,7 @@ enum {
     PRIV_LOGINS_MAX = 10000, /* passwords of routes */
     PRIV_KEYS_MAX = 1000,    /* keys of TLS certificates */
     PRIV_LOOPS_MAX = 64,
+    PRIV_MAIL_KEYS_MAX = 10000, /* of those that the server made, in memory at once */
 };
 
 enum priv_class { PRIV_FAST, PRIV_BULK, PRIV_SLOW, PRIV_CLASSES };
@@ -50,6 +51,14 @@ err priv_password(str route, struct buf *out) YIELDS;
 
 /* Signs the SHA-256 hash of a message by the key of this name, as sign_key_sign does. E_NOT_FOUND: there is none. */
 err priv_mail_sign(str name, const unsigned char hash[PRIV_MAC_SIZE], struct buf *out) YIELDS;
+/* The keeper's own keys for mail (rotation), by the names under which they are published. Made unless it is there: RSA
+ * of 2048 bits or Ed25519; its record is added. Removed for good; harmless when there is none. E_UNSUPPORTED: no folder
+ * for them (priv_mail_keys_open); E_SYNTAX, E_LIMIT: not such a name; E_EXISTS: it is of the other kind; E_IO. */
+err priv_dkim_make(str name, bool rsa, struct buf *record) YIELDS;
+err priv_dkim_drop(str name) YIELDS;
+/* In the keeper, before it serves. */
+void priv_mail_keys_open(int dirfd);
+
 /* ACME (RFC 8555): the account's public key as x and y; a signature (r and s) of a SHA-256 digest by it; a request for
  * a certificate (DER) for these names by the certificate's own key; and the chain (PEM) to keep, which must be that
  * key's. Both keys are made at the first time. E_UNSUPPORTED: no folder for them (priv_acme_open); E_TLS, E_IO. */

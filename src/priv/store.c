@@ -247,9 +247,8 @@ err priv_do_mail_sign(str in, struct buf *out)
     if (c.bad)
         return E_SYNTAX;
     struct sign_key *k = find_signer(str_mem(c.p, c.n));
-    if (!k)
-        return E_NOT_FOUND;
-    err e = sign_key_sign(k, (const unsigned char *)hash.p, out);
+    err e = k ? OK : mail_key_find(str_mem(c.p, c.n), &k);
+    e = e ? e : sign_key_sign(k, (const unsigned char *)hash.p, out);
     sign_key_free(&k);
     return e;
 }

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "intake/sign.h"
+#include "keys/keys.h"
 #include "send/internal.h"
 #include "wire/dkim.h"
 
@@ -61,7 +62,7 @@ static bool is_ours(const struct conf *c, const struct head_field *f)
     if (!dkim_sig_parse(f->value, DKIM_SIGNATURE, &mem, &s))
         for (size_t i = 0; i < c->ndkims && !ours; i++)
             ours = str_ieq(s.key_name, c->dkims[i].title);
-    return ours;
+    return ours || (s.key_name.n && keys_known(s.key_name));
 }
 
 /* The converted header without the signatures at its top that are ours and no longer true. */
