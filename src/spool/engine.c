@@ -323,8 +323,10 @@ void engine_write(struct engine *e, struct list *groups, bool sync)
 
 void engine_retry(struct engine *e)
 {
-    if (!e->active && engine_next(e, FOR_COPIES))
-        atomic_store(&e->failed, true);
+    if (!e->active)
+        atomic_store(&e->failed, engine_next(e, FOR_COPIES) != OK);
+    else /* it was the one after it that could not be had: whoever needs that tries again */
+        atomic_store(&e->failed, false);
 }
 
 uint64_t engine_new_id(struct engine *e)
