@@ -6,6 +6,7 @@
 #include "intake/intake.h"
 #include "keys/keys.h"
 #include "net/net.h"
+#include "reports/reports.h"
 #include "send/send.h"
 
 #include <sys/stat.h>
@@ -27,7 +28,7 @@ void world_wire_up(void)
 {
     metrics_also(policy_metrics);
     intake_setup(&(struct intake){world.spool, world.queue, world_conf});
-    send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail});
+    send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail, reports_received});
 }
 
 void world_serve(enum socket_kind kind, int fd)
@@ -43,7 +44,8 @@ void world_serve(enum socket_kind kind, int fd)
                          .history = world.history,
                          .conf = world_conf,
                          .started_ms = world.started_ms,
-                         .upstreams = proxy_servers};
+                         .upstreams = proxy_servers,
+                         .reports = reports_answer};
     rooms.owner = fstat(world.folders.data, &st) ? geteuid() : st.st_uid;
     err e = kind == SOCKET_CONTROL ? ctl_serve(&rooms, fd) : ctl_metrics_serve(&rooms, fd);
     if (e)

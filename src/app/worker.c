@@ -227,6 +227,12 @@ static err open_directory(const struct child_start *w)
     return e;
 }
 
+static void observe_reports(void)
+{
+    checks_observe(reports_seen);
+    send_observe(reports_session);
+}
+
 /* A server that cannot count does its work all the same. */
 static void open_reports(const struct child_start *w)
 {
@@ -237,7 +243,7 @@ static void open_reports(const struct child_start *w)
     if (reports_open(w->folders.data, &rooms, &why))
         rt_log(EV_report_failed, log_c("open"), log_str(S("")), log_str(buf_str(&why)));
     else
-        checks_observe(reports_seen);
+        observe_reports();
 }
 
 /* Without them mail goes out all the same; they are fetched again. */

@@ -47,6 +47,36 @@ static void check_address(struct load *l, int line, const char *key, str *s)
         fail(&l->e, line, "%s: expected an address, found %s: %s", key, shown(&l->e, text), why);
 }
 
+static bool in_domains(const struct conf *c, str domain) /* the index is made later */
+{
+    for (size_t i = 0; i < c->ndomains; i++)
+        if (str_ieq(c->domains[i].title, domain))
+            return true;
+    return false;
+}
+
+/* Mail for them must come here at all: their domains are ours. A few, each looked at for every recipient. */
+static void check_reports(struct load *l)
+{
+    enum { RECEIVED_MAX = 100 };
+    struct conf *c = l->c;
+    int line = LINE(l, report_received);
+    check_address(l, LINE(l, report_from), "report: from", &c->report_from);
+    for (size_t i = 0; i < c->report_received.n; i++) {
+        str *s = &c->report_received.v[i];
+        check_address(l, line, "report: received", s);
+        size_t at = str_rfind(*s, '@');
+        if (at != STR_NONE && !in_domains(c, str_skip(*s, at + 1)))
+            warn(&l->e, line,
+                 "report: received: %s is in no section domain; unless it is one of \"postrider domain "
+                 "add\", its mail does not come here",
+                 shown(&l->e, *s));
+    }
+    if (c->report_received.n > RECEIVED_MAX)
+        fail(&l->e, line, "report: received: expected at most %d addresses, found %zu", RECEIVED_MAX,
+             c->report_received.n);
+}
+
 static void check_map(struct load *l)
 {
     for (size_t i = 0; i < l->c->local_address_map.n; i++) {
@@ -240,6 +270,7 @@ void check(struct load *l)
     check_listeners(l);
     check_domains(l);
     default_postmaster(l);
+    check_reports(l);
     check_aliases(l);
     check_proxies(l);
     check_routes(l);

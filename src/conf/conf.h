@@ -332,6 +332,8 @@ const struct conf_domain *conf_domain(const struct conf *c, str domain);
  * mailboxes take every local part; that is for the caller to see (mailboxes.n == 0). */
 bool conf_mailbox(const struct conf_domain *d, str local, str *ret_name);
 bool conf_has_mailbox(const struct conf_domain *d, str local);
+/* An address whose mail is reports (report.received), "local@domain". */
+bool conf_takes_reports(const struct conf *c, str address);
 /* How many of something in a minute, an hour, a day: "30/min 500/h 2000/d", each unit at most once; "" none. 0: no
  * limit. False: it is none of these. */
 bool conf_rate(str text, uint32_t ret[3]);

@@ -105,6 +105,14 @@ bool conf_has_mailbox(const struct conf_domain *d, str local)
     return conf_mailbox(d, local, &name);
 }
 
+bool conf_takes_reports(const struct conf *c, str address)
+{
+    for (size_t i = 0; i < c->report_received.n; i++)
+        if (str_ieq(c->report_received.v[i], address))
+            return true;
+    return false;
+}
+
 const struct conf_alias *conf_alias(const struct conf *c, str local, str domain)
 {
     return find_alias(c, local, domain);

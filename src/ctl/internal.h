@@ -113,6 +113,7 @@ int ctl_watch(struct ctl_session *s) YIELDS;
 int ctl_capture(struct ctl_session *s) YIELDS;
 int ctl_directory(struct ctl_session *s) YIELDS;
 int ctl_keys(struct ctl_session *s) YIELDS;
+int ctl_reports(struct ctl_session *s) YIELDS;
 
 /* One HTTP request for metrics on `c`. */
 void ctl_metrics_session(const struct ctl *rooms, struct conn *c) YIELDS;

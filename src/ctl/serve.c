@@ -43,6 +43,7 @@ static const struct command {
     {{S_INIT("alias"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
     {{S_INIT("credential"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, false, ctl_directory},
     {{S_INIT("dkim"), {0}}, 1, CTL_WORDS_MAX, OPT_RAW, false, ctl_keys},
+    {{S_INIT("reports"), {0}}, 0, CTL_WORDS_MAX, OPT_RAW, true, ctl_reports},
     {{S_INIT("queue"), S_INIT("list")}, 0, 0, OPT_FILTER | OPT_ALL | OPT_LIMIT | OPT_IDS, true, ctl_list},
     {{S_INIT("queue"), S_INIT("show")}, 1, 1, OPT_HEAD | OPT_MESSAGE, true, ctl_show},
     {{S_INIT("queue"), S_INIT("flush")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_flush},

@@ -97,7 +97,8 @@ static err reach(const struct http_question *q, struct conn *c, struct buf *why)
         return e;
     }
     c->deadline = q->deadline;
-    const struct tls_client_config tls = {.verify = TLS_VERIFY, .name = q->url.host, .ca_pem = q->ca_pem};
+    const struct tls_client_config tls = {
+        .verify = q->any_certificate ? TLS_ANY : TLS_VERIFY, .name = q->url.host, .ca_pem = q->ca_pem};
     if (q->url.tls)
         e = tls_connect(c, &tls, why);
     if (e) {

@@ -26,6 +26,7 @@ struct http_question {
     const char *ca_pem; /* roots instead of the system's; NULL: the system's */
     size_t most;        /* octets of the answer, head and all */
     rt_time deadline;
+    bool any_certificate; /* over TLS with whoever answers (RFC 8460 3) */
     bool private_targets; /* addresses that are not public may be asked (RFC 6890) */
 };
 /* The answer's strings are in `a` (whose limit must leave room for `most`), whatever its status is. E_LIMIT: it is

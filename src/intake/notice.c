@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "directory/directory.h"
 #include "intake/internal.h"
+#include "intake/sign.h"
 #include "intake/submit.h"
 #include "wire/head.h"
 
@@ -20,16 +21,22 @@ static err compose(struct tx *t, str to, str subject, str text, struct buf *out,
     return e ? e : out->e;
 }
 
+/* Signed, when a key signs for the domain of From. */
+static err store(struct tx *t, struct buf *octets, size_t head) YIELDS;
 static err store(struct tx *t, struct buf *octets, size_t head)
 {
     struct spool_group g;
+    AUTO_BUF top = {.max = 256 * 1024};
+    const struct sign_who w = {.now_s = rt_wall_ms() / 1000};
+    err e = sign_text(t->conf, &w, buf_str(octets), &top);
     struct body *b = body_new();
-    err e = b ? body_add(b, buf_str(octets)) : E_NOMEM;
+    e = e ? e : b ? body_add(b, buf_str(&top)) : E_NOMEM;
+    e = e ? e : body_add(b, buf_str(octets));
     t->env.id = spool_new_id(intake_rooms.spool);
     t->env.arrived_ms = rt_wall_ms();
     t->env.expires_ms = t->env.arrived_ms + t->conf->queue_report_lifetime / RT_MS;
-    t->env.flags = ENV_REPORT | ENV_DOUBLE;
-    t->env.head_size = (uint32_t)head;
+    t->env.flags = ENV_REPORT | ENV_DOUBLE | (top.n ? ENV_SIGNED : 0);
+    t->env.head_size = (uint32_t)(top.n + head);
     t->env.body_size = octets->n - head;
     spool_group_init(&g);
     if (!e)

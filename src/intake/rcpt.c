@@ -79,6 +79,17 @@ static bool find_srs(struct tx *t, const struct addr *a, struct local_target *re
     return got != SRS_NONE;
 }
 
+static bool is_for_reports(const struct conf *c, str local, str domain)
+{
+    SCRATCH char mem[ADDR_TEXT_MAX];
+    struct buf b;
+    if (!c->report_received.n)
+        return false;
+    buf_init_fixed(&b, mem, sizeof mem);
+    buf_printf(&b, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
+    return !b.e && conf_takes_reports(c, buf_str(&b));
+}
+
 void local_find(struct tx *t, const struct conf_domain *d, const struct addr *a, bool untrusted,
                 struct local_target *ret)
 {
@@ -86,6 +97,10 @@ void local_find(struct tx *t, const struct conf_domain *d, const struct addr *a,
     str base, detail;
     if (!directory_domain_enabled(d)) {
         ret->kind = LOCAL_CLOSED;
+        return;
+    }
+    if (is_for_reports(t->conf, a->local, d->title)) {
+        ret->kind = LOCAL_MAILBOX;
         return;
     }
     if (find_name(t, d, a->local, ret) || find_srs(t, a, ret))

@@ -70,6 +70,8 @@ static str signing_domain(const struct conf *c, str author)
     return (str){NULL, 0};
 }
 
+bool sign_has_key(const struct conf *c, str author) { return signing_domain(c, author).p != NULL; }
+
 static err ask_keeper(void *arg, const unsigned char hash[DKIM_HASH_SIZE], struct buf *out)
 {
     const struct keys_signer *k = arg;

@@ -21,6 +21,8 @@ struct sign_who {
  * there is none. A key that the keeper does not have is passed over, and said in the log; other errors are temporary.
  */
 err sign_head(const struct conf *c, const struct sign_who *w, str head, struct check_body *b, struct buf *out) YIELDS;
+/* Is there a key that signs for an author of this domain? */
+bool sign_has_key(const struct conf *c, str author);
 /* All of it for a message in one piece: fields for its top. */
 err sign_text(const struct conf *c, const struct sign_who *w, str message, struct buf *out) YIELDS;
 

@@ -105,9 +105,11 @@ err tls_accept(struct conn *c, struct tls_server *s, struct buf *ret_why) YIELDS
 
 enum tls_verify {
     TLS_ANY,
+    TLS_LOOK,   /* as TLS_VERIFY, but what is found out is only told: *ret_fault */
     TLS_VERIFY, /* chain to the system's roots and `name` */
     TLS_DANE    /* a record of `tlsa` (RFC 7672) */
 };
+enum tls_fault { TLS_FAULT_NONE, TLS_FAULT_NAME, TLS_FAULT_EXPIRED, TLS_FAULT_TRUST, TLS_FAULT_OTHER };
 struct tls_tlsa { /* RFC 6698 2.1 */
     uint8_t usage, selector, matching;
     str data;
@@ -118,6 +120,7 @@ struct tls_client_config {
     const char *ca_pem; /* roots instead of the system's; NULL: the system's */
     const struct tls_tlsa *tlsa;
     size_t ntlsa;
+    enum tls_fault *ret_fault; /* what is wrong with the certificate; may be NULL; not set when there was none */
     str also; /* TLS_DANE: another identity that a DANE-TA(2) chain may have, the next-hop domain; "" none */
 };
 /* E_TLS_NAME: the handshake went well but for the certificate. */

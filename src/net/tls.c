@@ -243,9 +243,11 @@ static err set_dane(struct conn *c, const struct tls_client_config *cfg, struct 
 
 static err prepare_client(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
 {
-    bool verify = cfg->verify == TLS_VERIFY;
+    bool verify = cfg->verify == TLS_VERIFY || cfg->verify == TLS_LOOK;
     SSL *ssl = c->tls->ssl;
     SSL_set_connect_state(ssl);
+    if (cfg->verify == TLS_LOOK)
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
     ERR_clear_error();
     if (cfg->verify == TLS_DANE)
         return set_dane(c, cfg, ret_why);
@@ -266,13 +268,49 @@ static err prepare_client(struct conn *c, const struct tls_client_config *cfg, s
     return OK;
 }
 
+static enum tls_fault fault_of(long code)
+{
+    switch (code) {
+    case X509_V_OK:
+        return TLS_FAULT_NONE;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAULT_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return TLS_FAULT_EXPIRED;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_UNTRUSTED:
+    case X509_V_ERR_INVALID_CA:
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return TLS_FAULT_TRUST;
+    default:
+        return TLS_FAULT_OTHER;
+    }
+}
+
+/* What was found out about the certificate, for whoever asked. */
+static void tell_fault(const struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
+{
+    long code = SSL_get_verify_result(c->tls->ssl);
+    if (!cfg->ret_fault || cfg->verify == TLS_ANY)
+        return;
+    *cfg->ret_fault = fault_of(code);
+    if (code != X509_V_OK)
+        say(ret_why, X509_verify_cert_error_string(code));
+}
+
 err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf *ret_why)
 {
     bool verify = cfg->verify != TLS_ANY;
     if (c->e != OK || begin(c, tls_client_ctx(verify), ret_why) != OK || prepare_client(c, cfg, ret_why) != OK)
         return c->e;
     if (shake_hands(c, ret_why) == OK) {
-        c->tls->verified = verify;
+        c->tls->verified = verify && cfg->verify != TLS_LOOK;
+        tell_fault(c, cfg, ret_why);
         metric_add(M_tls_out, 1);
         return OK;
     }
@@ -283,6 +321,7 @@ err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf 
             buf_clear(ret_why);
             buf_add_c(ret_why, X509_verify_cert_error_string(why));
         }
+        tell_fault(c, cfg, ret_why);
     }
     return c->e;
 }

@@ -42,7 +42,7 @@ struct rcpt {
     uint8_t state, flags;
 };
 
-enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4 };
+enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8 };
 
 /* What few messages have at a time. */
 struct extra {

@@ -47,7 +47,8 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
     m->tenant = env->tenant;
     m->class = env->class;
     m->sender_n = (uint16_t)env->sender.n;
-    m->flags = (env->flags & ENV_DELAY_TOLD || !env->sender.n ? MF_TOLD : 0) | (state ? MF_RECOVERED : 0);
+    m->flags = (env->flags & ENV_DELAY_TOLD || !env->sender.n ? MF_TOLD : 0) | (state ? MF_RECOVERED : 0) |
+               (env->flags & ENV_LAX ? MF_LAX : 0);
     char *p = (char *)&m->to[n];
     memcpy(p, env->sender.n ? env->sender.p : "", env->sender.n);
     uint32_t at = m->sender_n, k = 0;
@@ -208,7 +209,7 @@ void rcpt_resolve(struct queue *q, struct rcpt *r)
     struct buf key;
     struct site_limits limits = {1, 1, 1, 0};
     buf_init_fixed(&key, mem, sizeof mem - 1);
-    q->ops.site(q->ops.arg, msg_sender(m), msg_address(m, r), &key, &limits);
+    q->ops.site(q->ops.arg, m->flags & MF_LAX, msg_sender(m), msg_address(m, r), &key, &limits);
     uint32_t id = site_get(q, buf_str(&key), &limits);
     if (!id || id == r->site) {
         if (id)

@@ -120,8 +120,9 @@ struct report {
 struct queue_ops {
     void *arg;
     /* The site of a recipient: its key and limits; pure, quick, on loop 0. A key names the way completely, e.g.
-     * "mx example.com", "smtp 127.0.0.1:2599", "lmtp 127.0.0.1:24", "maildir example.test", "discard". */
-    void (*site)(void *arg, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits);
+     * "mx example.com", "smtp 127.0.0.1:2599", "lmtp 127.0.0.1:24", "maildir example.test", "discard". `lax`: ENV_LAX.
+     */
+    void (*site)(void *arg, bool lax, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits);
     /* A new lease: spawn its fiber. Runs on lease->loop. False: no memory; the lease is taken back. */
     bool (*start)(void *arg, struct lease *l);
     /* Recipients that ended other than by plain delivery, or wanted a success report: write the reports that RFC 3461

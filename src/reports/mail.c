@@ -1,64 +1,71 @@
-/* A finished report as a message (RFC 9990 4): compressed, addressed to those who may have it, handed to the spool. */
+/*
+ * A finished report as a message (RFC 9990 3.5.2, RFC 8460 5.3): compressed, signed where a key signs for the domain of
+ * its From, addressed to one receiver, handed to the spool.
+ */
 #include "base/codec.h"
 #include "base/text.h"
+#include "intake/sign.h"
 #include "reports/internal.h"
 #include "wire/head.h"
+#include "wire/pack.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <zlib.h>
 
-#define XML_MAX ((size_t)64 << 20)
-#define ASK_TIME (20 * RT_S)
-enum { ADDRESS_MAX = 320, LINE_OCTETS = 57 };
-
-struct letter {
-    const struct period *p;
-    struct conf *conf;
-    str from, organization; /* domains */
-    char from_mem[ADDRESS_MAX], id[64];
-    struct buf xml, gz;
-    err e;
-};
+enum { LINE_OCTETS = 57 };
 
 /* ---- the attachment, on the pool -------------------------------------------------------------------------------- */
-
-static err compress_all(str in, struct buf *out)
-{
-    z_stream z = {0};
-    if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return E_NOMEM;
-    z.next_in = (unsigned char *)(uintptr_t)in.p;
-    z.avail_in = (unsigned)in.n;
-    int r = Z_OK;
-    while (r == Z_OK) {
-        char *to = buf_room(out, 65536);
-        if (!to)
-            break;
-        z.next_out = (unsigned char *)to;
-        z.avail_out = 65536;
-        r = deflate(&z, Z_FINISH);
-        out->n += 65536 - z.avail_out;
-    }
-    deflateEnd(&z);
-    return out->e ? out->e : r == Z_STREAM_END ? OK : E_BUG;
-}
 
 static void make_attachment(void *arg)
 {
     struct letter *l = arg;
     struct feedback f = l->p->f;
-    f.organization = l->organization;
-    f.email = l->from;
-    f.id = str_c(l->id);
-    l->e = feedback_print(&l->xml, &f);
+    struct tlsrpt t = l->p->t;
+    f.organization = t.organization = l->organization;
+    f.email = t.contact = l->from;
+    f.id = t.id = str_c(l->id);
+    l->e = l->p->kind == KIND_DMARC ? feedback_print(&l->text, &f) : tlsrpt_print(&l->text, &t);
     if (!l->e)
-        l->e = compress_all(buf_str(&l->xml), &l->gz);
-    buf_free(&l->xml);
+        l->e = pack_gzip(buf_str(&l->text), &l->gz);
+    buf_free(&l->text);
 }
 
-/* ---- the message ----------------------------------------------------------------------------------------------------
- */
+/* The hostname, when a key signs for it or none signs for anything; else the first domain of ours that has one. */
+static str signing_host(const struct conf *c)
+{
+    if (!c->ndkims || sign_has_key(c, c->hostname))
+        return c->hostname;
+    for (size_t i = 0; i < c->ndkims; i++) /* a domain that the hostname is in goes first */
+        if (str_iends(c->hostname, c->dkims[i].domain))
+            return c->dkims[i].domain;
+    return c->dkims[0].domain;
+}
+
+err letter_make(struct letter *l, const struct period *p)
+{
+    struct conf *c = reports_rooms.conf();
+    *l = (struct letter){.p = p, .conf = c};
+    l->organization = c->report_organization.n ? c->report_organization : c->hostname;
+    snprintf(l->from_mem, sizeof l->from_mem, "%s@" STR_FMT, p->kind == KIND_DMARC ? "dmarc-reports" : "tls-reports",
+             STR_ARG(signing_host(c)));
+    l->from = c->report_from.n ? c->report_from : str_c(l->from_mem);
+    /* the same when it is sent again, another one for another server */
+    snprintf(l->id, sizeof l->id, "%lld.%016llx", (long long)p->begin_s,
+             (unsigned long long)(str_hash_stable(p->domain) * 31 + str_hash_stable(c->hostname)));
+    buf_init(&l->text, TEXT_MAX);
+    buf_init(&l->gz, REPORT_BYTES_MAX);
+    err e = rt_pool_run(make_attachment, l);
+    return e ? e : l->e;
+}
+
+void letter_free(struct letter *l)
+{
+    buf_free(&l->text);
+    buf_free(&l->gz);
+    conf_drop(&l->conf);
+}
+
+/* ---- the message ------------------------------------------------------------------------------------------------- */
 
 static void add_field(struct buf *out, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void add_field(struct buf *out, const char *name, const char *fmt, ...)
@@ -80,36 +87,66 @@ static void add_base64(struct buf *out, str in)
     }
 }
 
-static void print_message(struct buf *out, const struct letter *l, str to, uint32_t *ret_head)
+static void print_head(struct buf *out, const struct letter *l, str to, const char *boundary)
 {
     const struct period *p = l->p;
+    bool tls = p->kind == KIND_TLS;
     int64_t now_ms = rt_wall_ms();
-    char boundary[64];
-    snprintf(boundary, sizeof boundary, "=_report_%016llx", (unsigned long long)rt_random());
     head_date(out, now_ms / 1000);
     head_message_id(out, now_ms, rt_random(), l->conf->hostname);
-    add_field(out, "From", "DMARC reports <" STR_FMT ">", STR_ARG(l->from));
+    add_field(out, "From", "%s reports <" STR_FMT ">", tls ? "TLS" : "DMARC", STR_ARG(l->from));
     add_field(out, "To", "<" STR_FMT ">", STR_ARG(to));
     add_field(out, "Subject", "Report Domain: " STR_FMT " Submitter: " STR_FMT " Report-ID: <%s>", STR_ARG(p->domain),
               STR_ARG(l->organization), l->id);
+    if (tls) {
+        add_field(out, "TLS-Report-Domain", STR_FMT, STR_ARG(p->domain));
+        add_field(out, "TLS-Report-Submitter", STR_FMT, STR_ARG(l->organization));
+    }
     add_field(out, "Auto-Submitted", "auto-generated");
     add_field(out, "MIME-Version", "1.0");
-    add_field(out, "Content-Type", "multipart/mixed; boundary=\"%s\"", boundary);
+    add_field(out, "Content-Type", "multipart/%s; boundary=\"%s\"", tls ? "report; report-type=\"tlsrpt\"" : "mixed",
+              boundary);
     buf_add(out, S("\r\n"));
-    *ret_head = (uint32_t)out->n;
-    buf_printf(
-        out,
-        "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nThis is a DMARC aggregate report (RFC 9990) about "
-        "mail from\r\n" STR_FMT " that was received by " STR_FMT ".\r\n\r\n",
-        boundary, STR_ARG(p->domain), STR_ARG(l->organization));
+}
+
+static void print_body(struct buf *out, const struct letter *l, const char *boundary)
+{
+    const struct period *p = l->p;
+    bool tls = p->kind == KIND_TLS;
+    buf_printf(out, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n", boundary);
+    if (tls)
+        buf_printf(out,
+                   "This is a TLS report (RFC 8460) about connections to the mail servers\r\nof " STR_FMT
+                   " that were made by " STR_FMT ".\r\n\r\n",
+                   STR_ARG(p->domain), STR_ARG(l->organization));
+    else
+        buf_printf(out,
+                   "This is a DMARC aggregate report (RFC 9990) about mail from\r\n" STR_FMT
+                   " that was received by " STR_FMT ".\r\n\r\n",
+                   STR_ARG(p->domain), STR_ARG(l->organization));
     buf_printf(out,
-               "--%s\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: "
-               "attachment;\r\n filename=\"" STR_FMT "!" STR_FMT "!%lld!%lld.xml.gz\"\r\n\r\n",
-               boundary, STR_ARG(l->organization), STR_ARG(p->domain), (long long)p->begin_s, (long long)p->end_s);
+               "--%s\r\nContent-Type: application/%sgzip\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: "
+               "attachment;\r\n filename=\"" STR_FMT "!" STR_FMT "!%lld!%lld.%s.gz\"\r\n\r\n",
+               boundary, tls ? "tlsrpt+" : "", STR_ARG(l->organization), STR_ARG(p->domain), (long long)p->begin_s,
+               (long long)p->end_s, tls ? "json" : "xml");
     add_base64(out, buf_str(&l->gz));
     buf_printf(out, "--%s--\r\n", boundary);
 }
 
+/* Signatures go to `top`. RFC 8460 3: a TLS report without one is ignored, so it is not sent. */
+static err print_message(const struct letter *l, str to, struct buf *top, struct buf *out) YIELDS;
+static err print_message(const struct letter *l, str to, struct buf *top, struct buf *out)
+{
+    char boundary[64];
+    const struct sign_who w = {.now_s = rt_wall_ms() / 1000};
+    snprintf(boundary, sizeof boundary, "=_report_%016llx", (unsigned long long)rt_random());
+    print_head(out, l, to, boundary);
+    print_body(out, l, boundary);
+    err e = out->e ? out->e : sign_text(l->conf, &w, buf_str(out), top);
+    return e ? e : top->e ? top->e : l->p->kind == KIND_TLS && !top->n ? E_DENIED : OK;
+}
+
+static err put(struct tx *t, struct body *b) YIELDS;
 static err put(struct tx *t, struct body *b)
 {
     struct spool_group g;
@@ -123,81 +160,30 @@ static err put(struct tx *t, struct body *b)
     return e;
 }
 
-static err send_to(const struct letter *l, str to) YIELDS
+err letter_send(struct letter *l, str to)
 {
     struct tx t;
-    AUTO_BUF out = {0};
-    uint32_t head = 0;
+    AUTO_BUF out, top;
     buf_init(&out, 2 * (size_t)REPORT_BYTES_MAX);
-    print_message(&out, l, to, &head);
+    buf_init(&top, 256 * 1024);
     tx_init(&t);
-    struct body *b = out.e ? NULL : body_new();
-    err e = out.e ? out.e : b ? body_add(b, buf_str(&out)) : E_NOMEM;
+    err e = print_message(l, to, &top, &out);
+    struct body *b = e ? NULL : body_new();
+    e = e ? e : !b ? E_NOMEM : body_add(b, buf_str(&top));
+    e = e ? e : body_add(b, buf_str(&out));
     e = e ? e : tx_own(&t, l->conf, to);
     if (!e && t.env.nto) {
         t.env.id = spool_new_id(reports_rooms.spool);
         t.env.arrived_ms = rt_wall_ms();
         t.env.expires_ms = t.env.arrived_ms + l->conf->queue_report_lifetime / RT_MS;
-        t.env.flags = ENV_REPORT | ENV_DOUBLE;
-        t.env.head_size = head;
-        t.env.body_size = out.n - head;
+        t.env.flags = ENV_REPORT | ENV_DOUBLE | (top.n ? ENV_SIGNED : 0) | (l->p->kind == KIND_TLS ? ENV_LAX : 0);
+        t.env.head_size = (uint32_t)(top.n + head_len(buf_str(&out), NULL));
+        t.env.body_size = top.n + out.n - t.env.head_size;
         e = put(&t, b);
         if (!e)
-            rt_log(EV_report_sent, log_id(t.env.id), log_str(l->p->domain), log_str(to),
-                   log_num((int64_t)l->p->f.nrows));
+            rt_log(EV_report_sent, log_id(t.env.id), log_str(l->p->domain), log_str(to), log_num((int64_t)l->p->count));
     }
     tx_reset(&t);
     body_drop(&b);
     return e;
-}
-
-/* ---- who may have it
- * -------------------------------------------------------------------------------------------------- */
-
-/* RFC 9990 4: another organization has to say that it wants reports about this domain. */
-static bool may_have(const struct period *p, str address) YIELDS
-{
-    AUTO_ARENA mem = {0};
-    size_t at = str_rfind(address, '@');
-    if (at == STR_NONE || at == 0 || at + 1 == address.n)
-        return false;
-    arena_init(&mem, 4096, 1 << 20);
-    struct check c = {.mem = &mem, .source = &check_source_net, .deadline = rt_after(ASK_TIME)};
-    return check_report_wanted(&c, p->domain, str_skip(address, at + 1));
-}
-
-static void fill(struct letter *l, const struct period *p)
-{
-    struct conf *c = l->conf;
-    l->p = p;
-    l->organization = c->report_organization.n ? c->report_organization : c->hostname;
-    snprintf(l->from_mem, sizeof l->from_mem, "dmarc-reports@" STR_FMT, STR_ARG(c->hostname));
-    l->from = c->report_from.n ? c->report_from : str_c(l->from_mem);
-    snprintf(l->id, sizeof l->id, "%lld.%016llx", (long long)p->begin_s,
-             (unsigned long long)str_hash_stable(p->domain));
-    buf_init(&l->xml, XML_MAX);
-    buf_init(&l->gz, REPORT_BYTES_MAX);
-}
-
-err mail_report(const struct period *p)
-{
-    struct letter l = {.conf = reports_rooms.conf()};
-    char mem[ADDRESS_MAX];
-    str list = p->rua, uri, to;
-    size_t sent = 0;
-    fill(&l, p);
-    err e = p->f.nrows ? rt_pool_run(make_attachment, &l) : OK;
-    e = e ? e : l.e;
-    while (!e && p->f.nrows && sent < RECIPIENTS_MAX && dmarc_uri_next(&list, &uri)) {
-        if (!dmarc_mailto(uri, mem, sizeof mem, &to) || !may_have(p, to))
-            continue;
-        sent++;
-        err one = send_to(&l, to);
-        if (one && !err_is_perm(one))
-            e = one;
-    }
-    buf_free(&l.gz);
-    buf_free(&l.xml);
-    conf_drop(&l.conf);
-    return err_is_perm(e) ? OK : e;
 }

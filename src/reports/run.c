@@ -1,12 +1,15 @@
-/* The fiber behind it all: stores every few seconds, sends what is finished. */
+/* The fiber behind it all: stores every few seconds, sends what is finished, drops what is old. */
 #include "reports/internal.h"
+#include "wire/dmarc.h"
 
 #define TICK (5 * RT_S)
-enum { KEPT_S = 3 * 86400 }; /* a report that cannot be sent is given up then */
+#define ASK_TIME (20 * RT_S)
+enum { KEPT_S = 3 * 86400, FIRST_WAIT_S = 300, WAIT_MAX_S = 4 * 3600, TRIM_S = 60 };
 
 struct job {
     struct period *p;
-    int64_t now_s, span_s;
+    struct conf *conf;
+    int64_t now_s, span_s, due_s;
     bool found;
 };
 
@@ -20,17 +23,72 @@ static void find(void *arg)
 {
     struct job *j = arg;
     store_flush();
-    j->found = store_next(j->p, j->now_s, j->span_s);
+    j->found = period_next(j->p, j->now_s, j->span_s);
 }
 
 static void forget(void *arg)
 {
     struct job *j = arg;
-    store_done(j->p);
+    period_done(j->p);
 }
 
-/* One report. False: there is none, or it has to wait. */
-static bool send_one(void) YIELDS
+static void postpone(void *arg)
+{
+    struct job *j = arg;
+    period_later(j->p, j->due_s);
+}
+
+static void trim(void *arg)
+{
+    struct job *j = arg;
+    received_trim(j->conf, j->now_s);
+}
+
+/* ---- DMARC: who may have it -------------------------------------------------------------------------------------- */
+
+/* RFC 9990 4: another organization has to say that it wants reports about this domain. */
+static bool may_have(const struct period *p, str address) YIELDS;
+static bool may_have(const struct period *p, str address)
+{
+    AUTO_ARENA mem = {0};
+    size_t at = str_rfind(address, '@');
+    if (at == STR_NONE || at == 0 || at + 1 == address.n)
+        return false;
+    arena_init(&mem, 4096, 1 << 20);
+    struct check c = {.mem = &mem, .source = &check_source_net, .deadline = rt_after(ASK_TIME)};
+    return check_report_wanted(&c, p->domain, str_skip(address, at + 1));
+}
+
+/* What the report is in the form that goes out: 4 octets for 3, and line ends (3.5: "after any encoding"). */
+static uint64_t sent_size(const struct letter *l) { return l->gz.n / 3 * 4 + l->gz.n / 27 + 2048; }
+
+err send_dmarc(const struct period *p)
+{
+    struct letter l;
+    char mem[ADDRESS_MAX];
+    str list = p->rua, uri, to;
+    uint64_t most;
+    size_t sent = 0;
+    if (!p->f.nrows) /* nothing to tell */
+        return OK;
+    err e = letter_make(&l, p);
+    while (!e && sent < RECIPIENTS_MAX && dmarc_uri_sized(&list, &uri, &most)) {
+        if (!dmarc_mailto(uri, mem, sizeof mem, &to) || (most && sent_size(&l) > most) || !may_have(p, to))
+            continue;
+        sent++;
+        err one = letter_send(&l, to);
+        if (one && !err_is_perm(one))
+            e = one;
+    }
+    letter_free(&l);
+    return e;
+}
+
+/* ---- the work ---------------------------------------------------------------------------------------------------- */
+
+/* One report. False: there is none that is due. */
+static bool send_one(void) YIELDS;
+static bool send_one(void)
 {
     struct period p;
     struct conf *c = reports_rooms.conf();
@@ -38,13 +96,25 @@ static bool send_one(void) YIELDS
     conf_drop(&c);
     if (rt_pool_run(find, &j) || !j.found)
         return false;
-    err e = mail_report(&p);
+    err e = p.kind == KIND_DMARC ? send_dmarc(&p) : send_tls(&p);
     if (e)
         rt_log(EV_report_failed, log_c("sending"), log_str(p.domain), log_err(e));
-    if ((!e || j.now_s - p.end_s > KEPT_S) && rt_pool_run(forget, &j))
-        e = E_AGAIN;
+    int64_t wait = (int64_t)FIRST_WAIT_S << (p.tries < 10 ? p.tries : 10);
+    j.due_s = j.now_s + (wait < WAIT_MAX_S ? wait : WAIT_MAX_S);
+    bool over = !e || err_is_perm(e) || j.now_s - p.end_s > KEPT_S;
+    err settled = rt_pool_run(over ? forget : postpone, &j);
     arena_free(&p.mem);
-    return !e;
+    return !settled;
+}
+
+static void drop_old(void) YIELDS;
+static void drop_old(void)
+{
+    static int64_t last_s;
+    struct job j = {.now_s = rt_wall_ms() / 1000, .conf = reports_rooms.conf()};
+    if (j.now_s - last_s >= TRIM_S && rt_pool_run(trim, &j) == OK)
+        last_s = j.now_s;
+    conf_drop(&j.conf);
 }
 
 void reports_run(void)
@@ -57,6 +127,9 @@ void reports_run(void)
             break;
         while (!fiber_cancelled() && send_one())
             continue;
+        while (!fiber_cancelled() && post_one())
+            continue;
+        drop_old();
     }
     fiber_shield(true);
     (void)rt_pool_run(flush, NULL);

@@ -1,20 +1,40 @@
-/* Counting: in memory by whoever judges, on disk every few seconds, one row for each different line of a report. */
+/* Counting: in memory by whoever judges or sends, on disk every few seconds, one row for each different line. */
 #include "base/text.h"
 #include "reports/internal.h"
 
 #include <stdlib.h>
 
-enum { LINE_MAX_OCTETS = 4096, POLICY_MAX = 2048, RUA_MAX = 1000 };
-
 static const char *const steps[] = {
     "CREATE TABLE line (begin INTEGER, domain TEXT, line TEXT, count INTEGER, PRIMARY KEY (begin, domain, line)) "
     "WITHOUT ROWID",
     "CREATE TABLE policy (begin INTEGER, domain TEXT, text TEXT, PRIMARY KEY (begin, domain)) WITHOUT ROWID",
+    /* due 0: counted by an earlier version, which sent at once */
+    "ALTER TABLE policy ADD COLUMN due INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE policy ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE tls_line (begin INTEGER, domain TEXT, policy TEXT, line TEXT, count INTEGER,"
+    " PRIMARY KEY (begin, domain, policy, line)) WITHOUT ROWID;"
+    "CREATE TABLE tls_domain (begin INTEGER, domain TEXT, due INTEGER NOT NULL, tries INTEGER NOT NULL,"
+    " PRIMARY KEY (begin, domain)) WITHOUT ROWID;"
+    "CREATE INDEX policy_due ON policy (due);"
+    "CREATE INDEX tls_due ON tls_domain (due);"
+    "CREATE TABLE post (id INTEGER PRIMARY KEY, domain TEXT NOT NULL, uri TEXT NOT NULL, due INTEGER NOT NULL,"
+    " until INTEGER NOT NULL, tries INTEGER NOT NULL, sessions INTEGER NOT NULL, body TEXT NOT NULL)",
+    /* reports of others: body is the report itself, compressed; the rows are what the summary adds up */
+    "CREATE TABLE received (id INTEGER PRIMARY KEY AUTOINCREMENT, arrived INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " domain TEXT NOT NULL, organization TEXT NOT NULL, report TEXT NOT NULL, begin_s INTEGER NOT NULL,"
+    " end_s INTEGER NOT NULL, total INTEGER NOT NULL, failed INTEGER NOT NULL, signed INTEGER NOT NULL,"
+    " size INTEGER NOT NULL, body TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX received_once ON received (kind, organization, domain, report, begin_s);"
+    "CREATE INDEX received_arrived ON received (arrived);"
+    "CREATE TABLE received_row (received INTEGER NOT NULL REFERENCES received (id) ON DELETE CASCADE,"
+    " source TEXT NOT NULL, what TEXT NOT NULL, total INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " PRIMARY KEY (received, source, what)) WITHOUT ROWID",
 };
 
 struct seen {
     struct seen *next;
-    int64_t begin_s;
+    enum report_kind kind;
+    int64_t begin_s, due_s;
     str domain, policy, line; /* behind the struct */
 };
 
@@ -38,9 +58,12 @@ void reports_close(void)
     db_close(&db);
 }
 
-/* ---- lines: fields with tabs between them ------------------------------------------------------------------- */
+struct db *store_db(void) { return db; }
 
-static void add_field(struct buf *out, str s)
+/* ---- in memory ----------------------------------------------------------------------------------------------------
+ */
+
+void field_add(struct buf *out, str s)
 {
     if (out->n)
         buf_add_char(out, '\t');
@@ -50,9 +73,7 @@ static void add_field(struct buf *out, str s)
         buf_add_char(out, '-');
 }
 
-static void add_word(struct buf *out, const char *z) { add_field(out, str_c(z)); }
-
-static str take_field(str *rest)
+str field_take(str *rest)
 {
     str s = {0};
     if (rest->p)
@@ -60,48 +81,7 @@ static str take_field(str *rest)
     return str_eq(s, S("-")) ? (str){0} : s;
 }
 
-static const char *request_word(enum dmarc_request r)
-{
-    static const char *const words[] = {"", "", "none", "quarantine", "reject"};
-    return words[r];
-}
-
-static void make_policy(struct buf *out, const struct check_dmarc *d)
-{
-    buf_add(out, str_sub(d->rua, 0, RUA_MAX));
-    add_word(out, request_word(d->p));
-    add_word(out, request_word(d->sp));
-    add_word(out, request_word(d->np));
-    add_word(out, d->strict_dkim ? "s" : "r");
-    add_word(out, d->strict_spf ? "s" : "r");
-    add_word(out, d->testing ? "y" : "n");
-}
-
-static void make_line(struct buf *out, const struct checks_seen *s)
-{
-    const struct check_results *r = s->results;
-    size_t at = str_rfind(s->check->from, '@');
-    char mem[IP_TEXT_MAX];
-    struct buf ip;
-    buf_init_fixed(&ip, mem, sizeof mem);
-    ip_print(&ip, &s->check->ip);
-    add_field(out, r->dmarc.from);
-    add_field(out, buf_str(&ip));
-    add_word(out, dmarc_policy_name(s->disposition));
-    add_word(out, r->dmarc.dkim_aligned ? "pass" : "fail");
-    add_word(out, r->dmarc.spf_aligned ? "pass" : "fail");
-    add_field(out, at == STR_NONE ? (str){0} : str_skip(s->check->from, at + 1));
-    add_field(out, r->mail.domain);
-    add_word(out, s->check->from.n ? "mfrom" : "helo");
-    add_word(out, check_result_name(r->mail.result));
-    for (size_t i = 0; i < r->ndkim && i < FEEDBACK_DKIM_MAX; i++) {
-        add_field(out, r->dkim[i].domain);
-        add_field(out, r->dkim[i].selector);
-        add_word(out, check_result_name(r->dkim[i].result));
-    }
-}
-
-static struct seen *keep(int64_t begin_s, str domain, str policy, str line)
+static struct seen *keep(str domain, str policy, str line)
 {
     size_t n = domain.n + policy.n + line.n;
     struct seen *k = malloc(sizeof *k + n);
@@ -110,8 +90,6 @@ static struct seen *keep(int64_t begin_s, str domain, str policy, str line)
     char *p = (char *)(k + 1);
     str *const to[] = {&k->domain, &k->policy, &k->line};
     const str from[] = {domain, policy, line};
-    k->next = NULL;
-    k->begin_s = begin_s;
     for (size_t i = 0; i < 3; i++) {
         if (from[i].n)
             memcpy(p, from[i].p, from[i].n);
@@ -121,22 +99,16 @@ static struct seen *keep(int64_t begin_s, str domain, str policy, str line)
     return k;
 }
 
-void reports_seen(const struct checks_seen *s)
+void store_count(const struct conf *c, enum report_kind kind, str domain, str policy, str line)
 {
-    const struct check_dmarc *d = &s->results->dmarc;
-    AUTO_BUF line = {.max = LINE_MAX_OCTETS}, policy = {.max = POLICY_MAX};
-    struct conf *c = reports_rooms.conf ? reports_rooms.conf() : NULL;
-    int64_t span = c ? c->report_interval / RT_S : 0;
-    bool wanted = db && c && c->report_dmarc && d->rua.n && d->policy_domain.n &&
-                  (d->result == CHECK_PASS || d->result == CHECK_FAIL);
-    conf_drop(&c);
-    if (!wanted)
-        return;
-    make_line(&line, s);
-    make_policy(&policy, d);
-    int64_t now_s = rt_wall_ms() / 1000;
-    struct seen *k =
-        line.e || policy.e ? NULL : keep(now_s - now_s % span, d->policy_domain, buf_str(&policy), buf_str(&line));
+    int64_t now_s = rt_wall_ms() / 1000, span = c->report_interval / RT_S;
+    struct seen *k = db ? keep(domain, policy, line) : NULL;
+    if (k) {
+        k->next = NULL;
+        k->kind = kind;
+        k->begin_s = now_s - now_s % span;
+        k->due_s = period_due(c, k->domain, k->begin_s, span);
+    }
     lock_take(&lock);
     bool room = k && npending < PENDING_MAX;
     if (room) {
@@ -153,36 +125,69 @@ void reports_seen(const struct checks_seen *s)
 
 /* ---- the disk ------------------------------------------------------------------------------------------------- */
 
+static int64_t number_of(struct db_rows *r)
+{
+    int64_t n = 0;
+    while (db_rows_next(r))
+        n = db_rows_num(r, 0);
+    (void)db_rows_end(r);
+    return n;
+}
+
 static int64_t count_lines(void)
 {
     struct db_rows r;
-    int64_t n = 0;
-    db_rows_begin(&r, db, "SELECT count(*) FROM line", "");
-    while (db_rows_next(&r))
-        n = db_rows_num(&r, 0);
-    (void)db_rows_end(&r);
-    return n;
+    db_rows_begin(&r, db, "SELECT (SELECT count(*) FROM line) + (SELECT count(*) FROM tls_line)", "");
+    return number_of(&r);
+}
+
+static bool add_one(const struct seen *s)
+{
+    int64_t changed = 0;
+    if (s->kind == KIND_DMARC)
+        (void)db_run(db, &changed, "UPDATE line SET count = count + 1 WHERE begin = ? AND domain = ? AND line = ?",
+                     "iss", s->begin_s, s->domain, s->line);
+    else
+        (void)db_run(db, &changed,
+                     "UPDATE tls_line SET count = count + 1 WHERE begin = ? AND domain = ? AND policy = ? AND line = ?",
+                     "isss", s->begin_s, s->domain, s->policy, s->line);
+    return changed;
+}
+
+static void insert_dmarc(const struct seen *s)
+{
+    (void)db_run(db, NULL, "INSERT INTO line (begin, domain, line, count) VALUES (?, ?, ?, 1)", "iss", s->begin_s,
+                 s->domain, s->line);
+    (void)db_run(db, NULL,
+                 "INSERT INTO policy (begin, domain, text, due, tries) VALUES (?, ?, ?, ?, 0)"
+                 " ON CONFLICT DO UPDATE SET text = excluded.text",
+                 "issi", s->begin_s, s->domain, s->policy, s->due_s);
+}
+
+static void insert_tls(const struct seen *s)
+{
+    (void)db_run(db, NULL, "INSERT INTO tls_line (begin, domain, policy, line, count) VALUES (?, ?, ?, ?, 1)", "isss",
+                 s->begin_s, s->domain, s->policy, s->line);
+    (void)db_run(db, NULL, "INSERT OR IGNORE INTO tls_domain (begin, domain, due, tries) VALUES (?, ?, ?, 0)", "isi",
+                 s->begin_s, s->domain, s->due_s);
 }
 
 static void store_one(const struct seen *s, int64_t most, int64_t *lines)
 {
-    int64_t changed = 0;
-    (void)db_run(db, &changed, "UPDATE line SET count = count + 1 WHERE begin = ? AND domain = ? AND line = ?", "iss",
-                 s->begin_s, s->domain, s->line);
-    if (changed)
+    if (add_one(s))
         return;
     if (*lines >= most) {
         metric_add(M_reports_lost, 1);
         return;
     }
     ++*lines;
-    (void)db_run(db, NULL, "INSERT INTO line (begin, domain, line, count) VALUES (?, ?, ?, 1)", "iss", s->begin_s,
-                 s->domain, s->line);
-    (void)db_run(db, NULL, "INSERT OR REPLACE INTO policy (begin, domain, text) VALUES (?, ?, ?)", "iss", s->begin_s,
-                 s->domain, s->policy);
+    if (s->kind == KIND_DMARC)
+        insert_dmarc(s);
+    else
+        insert_tls(s);
 }
 
-void store_flush(void)
+static struct seen *take_all(void)
 {
     lock_take(&lock);
     struct seen *v = first;
@@ -190,6 +195,12 @@ void store_flush(void)
     last = &first;
     npending = 0;
     lock_drop(&lock);
+    return v;
+}
+
+void store_flush(void)
+{
+    struct seen *v = take_all();
     if (!v)
         return;
     struct conf *c = reports_rooms.conf();
@@ -210,96 +221,4 @@ void store_flush(void)
         free(v);
         v = next;
     }
-}
-
-/* ---- finished periods ------------------------------------------------------------------------------------------ */
-
-static void read_policy(struct period *p, str text)
-{
-    struct feedback *f = &p->f;
-    str rest = arena_str(&p->mem, text);
-    p->rua = take_field(&rest);
-    f->domain = p->domain;
-    f->p = take_field(&rest);
-    f->sp = take_field(&rest);
-    f->np = take_field(&rest);
-    f->adkim = take_field(&rest);
-    f->aspf = take_field(&rest);
-    f->testing = str_eq(take_field(&rest), S("y"));
-}
-
-static bool read_line(struct period *p, str text, int64_t count, struct feedback_row *w)
-{
-    str rest = arena_str(&p->mem, text);
-    w->signatures = arena_array(&p->mem, FEEDBACK_DKIM_MAX, sizeof *w->signatures);
-    if (!rest.p || !w->signatures)
-        return false;
-    w->count = (uint64_t)count;
-    str *const to[] = {&w->from,          &w->ip,         &w->disposition, &w->dkim,      &w->spf,
-                       &w->envelope_from, &w->spf_domain, &w->spf_scope,   &w->spf_result};
-    for (size_t i = 0; i < sizeof to / sizeof *to; i++)
-        *to[i] = take_field(&rest);
-    while (rest.p && w->nsignatures < FEEDBACK_DKIM_MAX) {
-        struct feedback_dkim *d = &w->signatures[w->nsignatures++];
-        d->domain = take_field(&rest);
-        d->selector = take_field(&rest);
-        d->result = take_field(&rest);
-    }
-    return true;
-}
-
-static void read_lines(struct period *p)
-{
-    struct db_rows r;
-    struct feedback *f = &p->f;
-    f->rows = arena_array(&p->mem, LINES_MAX, sizeof *f->rows);
-    if (!f->rows)
-        return;
-    db_rows_begin(&r, db, "SELECT line, count FROM line WHERE begin = ? AND domain = ? LIMIT 10000", "is", p->begin_s,
-                  p->domain);
-    while (f->nrows < LINES_MAX && db_rows_next(&r)) {
-        if (!read_line(p, db_rows_str(&r, 0), db_rows_num(&r, 1), &f->rows[f->nrows]))
-            break;
-        f->nrows++;
-    }
-    (void)db_rows_end(&r);
-}
-
-bool store_next(struct period *p, int64_t now_s, int64_t span_s)
-{
-    struct db_rows r;
-    bool found = false;
-    if (!db)
-        return false;
-    *p = (struct period){.begin_s = 0};
-    arena_init(&p->mem, 4096, (size_t)64 << 20);
-    db_hold(db);
-    db_rows_begin(&r, db, "SELECT begin, domain, text FROM policy WHERE begin <= ? ORDER BY begin LIMIT 1", "i",
-                  now_s - span_s);
-    while (db_rows_next(&r)) {
-        found = true;
-        p->begin_s = p->f.begin_s = db_rows_num(&r, 0);
-        p->end_s = p->f.end_s = p->begin_s + span_s - 1;
-        p->domain = arena_str(&p->mem, db_rows_str(&r, 1));
-        read_policy(p, db_rows_str(&r, 2));
-    }
-    (void)db_rows_end(&r);
-    if (found)
-        read_lines(p);
-    db_let_go(db);
-    if (!found || p->mem.e)
-        arena_free(&p->mem);
-    return found && !p->mem.e && p->domain.p;
-}
-
-void store_done(const struct period *p)
-{
-    db_hold(db);
-    err e = db_begin(db);
-    if (!e) {
-        (void)db_run(db, NULL, "DELETE FROM line WHERE begin = ? AND domain = ?", "is", p->begin_s, p->domain);
-        (void)db_run(db, NULL, "DELETE FROM policy WHERE begin = ? AND domain = ?", "is", p->begin_s, p->domain);
-        (void)db_end(db, true);
-    }
-    db_let_go(db);
 }

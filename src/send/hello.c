@@ -83,18 +83,23 @@ static err handshake(struct peer *p)
     struct buf why;
     buf_init_fixed(&why, reason, sizeof reason);
     bool verify = p->level == LEVEL_VERIFY, dane = p->level == LEVEL_DANE;
+    enum tls_fault fault = TLS_FAULT_NONE;
     struct tls_client_config cfg = {
-        .verify = dane     ? TLS_DANE
-                  : verify ? TLS_VERIFY
-                           : TLS_ANY,
+        .verify = dane      ? TLS_DANE
+                  : verify  ? TLS_VERIFY
+                  : p->look ? TLS_LOOK
+                            : TLS_ANY,
         .name = dane ? p->dane->base : tls_name(p),
         .tlsa = dane ? p->dane->v : NULL,
         .ntlsa = dane ? p->dane->n : 0,
         .also = dane ? p->route.domain : S(""),
-        .ca_pem = verify ? roots(p) : NULL,
+        .ca_pem = verify || p->look ? roots(p) : NULL,
+        .ret_fault = &fault,
     };
     p->conn.deadline = rt_after(p->conf->send_command_time);
     err e = tls_connect(&p->conn, &cfg, &why);
+    p->tls_result = fault ? seen_fault(fault) : e ? "validation-failure" : "";
+    str_to_c(str_sub(buf_str(&why), 0, sizeof p->tls_reason - 1), p->tls_reason, sizeof p->tls_reason);
     if (e)
         return peer_fail(p, e == E_TLS_NAME || e == E_CANCELLED ? e : E_TLS, "7.5", "%s in the TLS handshake: " STR_FMT,
                          err_text(e), STR_ARG(buf_str(&why)));
@@ -110,6 +115,7 @@ static err start_tls(struct peer *p)
     bool must = p->level >= LEVEL_REQUIRE;
     if (p->secure || p->level == LEVEL_NONE)
         return OK;
+    p->tls_result = "starttls-not-supported";
     if (!(p->ehlo.caps & CAP_STARTTLS))
         return must ? peer_fail(p, E_TLS, "7.5", "TLS is required%s, but the server does not offer it", by_dane(p))
                     : OK;

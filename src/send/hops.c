@@ -8,6 +8,7 @@
 
 #include <sys/un.h>
 
+#define NOT_NAMED "the policy does not name this server"
 #define PER_HOST 8 /* addresses of one host, so that the next host gets its turn */
 
 struct search {
@@ -127,9 +128,11 @@ static err add_host(struct search *s, str name, uint16_t port)
         shuffle(v[f].v, v[f].n);
     }
     s->dane = NULL;
-    if (s->secure && (v[0].n || v[1].n)) {
+    if (s->secure && !s->r->lax && (v[0].n || v[1].n)) {
         struct dane *d;
         err dane = dane_find(s->c, &s->h->arena, name, v[1].n ? &v[1] : &v[0], port, &d);
+        if (dane == E_DNS_BOGUS)
+            seen_host(s->c, s->r, s->h, SEND_POLICY_TLSA, name, "dnssec-invalid", err_text(dane));
         if (dane)
             return dane;
         s->dane = d;
@@ -290,18 +293,22 @@ static err follow_policy(struct search *s)
     struct hops *h = s->h;
     struct sts_policy *p;
     enum tls_level l = s->r->tls;
-    if (s->r->way != WAY_MX || l == LEVEL_NONE || l == LEVEL_VERIFY || !s->c->send_mta_sts ||
+    if (s->r->way != WAY_MX || s->r->lax || l == LEVEL_NONE || l == LEVEL_VERIFY || !s->c->send_mta_sts ||
         str_starts(s->r->domain, S("[")))
         return OK;
-    err e = sts_find(s->c, &h->arena, s->r->domain, &p);
-    if (e || !p || p->mode != STS_ENFORCE)
+    err e = sts_find(s->c, &h->arena, s->r->domain, &p, &h->policy_text);
+    h->policy = e ? NULL : p;
+    if (e || !p)
         return e;
     size_t n = 0;
     for (size_t i = 0; i < h->n; i++) {
-        bool named = sts_match(p, h->v[i].host);
-        if (h->v[i].found && !h->v[i].dane && !named)
+        bool ours = h->v[i].found && !h->v[i].dane, named = sts_match(p, h->v[i].host);
+        h->v[i].unnamed = ours && !named;
+        if (ours && !named && p->mode == STS_ENFORCE) {
+            seen_host(s->c, s->r, h, SEND_POLICY_STS, h->v[i].host, "validation-failure", NOT_NAMED);
             continue;
-        h->v[i].sts = h->v[i].found && !h->v[i].dane;
+        }
+        h->v[i].sts = ours && p->mode == STS_ENFORCE;
         h->v[n++] = h->v[i];
     }
     h->n = n;

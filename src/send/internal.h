@@ -16,10 +16,11 @@ extern struct send send_world;
 enum way {
     WAY_DISCARD,
     WAY_MAILDIR,
-    WAY_FIXED,  /* hosts of the configuration */
-    WAY_MX,     /* hosts by DNS, perhaps beside some of the configuration */
-    WAY_BACKUP, /* hosts by DNS, but only those preferred to ourselves */
-    WAY_LOST,   /* the configuration no longer has it */
+    WAY_FIXED,   /* hosts of the configuration */
+    WAY_MX,      /* hosts by DNS, perhaps beside some of the configuration */
+    WAY_BACKUP,  /* hosts by DNS, but only those preferred to ourselves */
+    WAY_REPORTS, /* an address of report.received: kept in reports.db */
+    WAY_LOST,    /* the configuration no longer has it */
 };
 /* As enum conf_tls_out, and what TLSA records ask for. */
 enum tls_level { LEVEL_MAY, LEVEL_NONE, LEVEL_REQUIRE, LEVEL_VERIFY, LEVEL_DANE };
@@ -33,11 +34,12 @@ struct route {
     const struct conf_domain *local; /* one of our own domains, or NULL */
     const struct conf_route *via;    /* the route section, or NULL */
     enum tls_level tls;
+    bool lax; /* of WAY_MX without a route section: neither DANE nor MTA-STS is kept to (RFC 8460 5.3) */
 };
 /* ret->domain lies in `mem`. */
-void route_find(const struct conf *c, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret);
-/* The site's key: `mx DOMAIN`, `route NAME`, `route NAME mx DOMAIN`, `domain NAME`, `maildir NAME`, `backup NAME`,
- * `discard`. */
+void route_find(const struct conf *c, bool lax, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret);
+/* The site's key: `mx DOMAIN`, `lax DOMAIN`, `reports`, `route NAME`, `route NAME mx DOMAIN`, `domain NAME`, `maildir
+ * NAME`, `backup NAME`, `discard`. */
 void route_key(struct buf *out, const struct route *r);
 /* From a key back to a route; views point into `key` and the configuration. WAY_LOST when it is no longer there. */
 void route_of_key(const struct conf *c, str key, struct route *ret);
@@ -58,8 +60,9 @@ struct dane {
 err dane_find(const struct conf *c, struct arena *a, str host, const struct dns_answer *addresses, uint16_t port,
               struct dane **ret) YIELDS;
 
-/* sts.c. OK and NULL: the domain has no MTA-STS policy, or one of mode none. E_CANCELLED, E_NOMEM. */
-err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret) YIELDS;
+/* sts.c. OK and NULL: the domain has no MTA-STS policy, or one of mode none. *ret_text: its text. E_CANCELLED,
+ * E_NOMEM. */
+err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret, str *ret_text) YIELDS;
 
 #define HOPS_MAX 16
 struct hop {
@@ -70,11 +73,14 @@ struct hop {
     bool found;                 /* by DNS; else the configuration named it */
     const struct dane *dane;    /* NULL: none */
     bool sts;                   /* an MTA-STS policy that is enforced wants its certificate valid */
+    bool unnamed;               /* by an MTA-STS policy that is only tested */
 };
 struct hops {
     struct hop v[HOPS_MAX];
     size_t n;
     struct arena arena;
+    const struct sts_policy *policy; /* MTA-STS, tested or enforced; NULL: none */
+    str policy_text;
     bool forever;  /* not OK, and it will never be otherwise: mail this way fails */
     char why[600]; /* not OK: a reply of our own, "451 4.4.3 example.com: DNS lookup failed" */
 };
@@ -93,6 +99,9 @@ struct peer {
     enum tls_level level;    /* of this server: the route's, or more by DANE or MTA-STS */
     bool sts;                /* by MTA-STS */
     const struct dane *dane; /* of the hop while the connection is made */
+    bool look;               /* whether the certificate is valid is only to be told: a policy that is tested */
+    const char *tls_result;  /* of RFC 8460 4.3, "" success; NULL: it did not come to TLS */
+    char tls_reason[160];    /* why, for reports */
     struct ehlo ehlo;
     struct reply_parser in; /* in.r is the last reply */
     struct tls_info tls;
@@ -191,8 +200,21 @@ err convert_open(struct spool_reader *r, uint64_t id, struct body *mem, struct m
 
 err resign(struct peer *p, struct trans *j) YIELDS;
 
+/* ---- seen.c: what TLS reports are told -------------------------------------------------------------------------- */
+
+/* A session with `h` (of `all`, for the domain of the route) came as far as p->tls_result. */
+void seen_session(const struct peer *p, const struct hops *all, const struct hop *h);
+/* A server that was left out before any session. */
+void seen_host(const struct conf *c, const struct route *r, const struct hops *all, enum send_policy policy, str host,
+               const char *result, const char *reason);
+/* A policy of MTA-STS that could not be had. */
+void seen_fetch(const struct conf *c, str domain, err e, str reason);
+/* The result type for a handshake that failed, or was only looked at. */
+const char *seen_fault(enum tls_fault f);
+
 /* ---- the other exits --------------------------------------------------------------------------------------------- */
 
-void maildir_run(struct lease *l, struct conf *c, const struct route *r) YIELDS; /* maildir.c */
+void maildir_run(struct lease *l, struct conf *c, const struct route *r) YIELDS; /* mailbox.c */
+void received_run(struct lease *l, struct conf *c) YIELDS;                       /* received.c */
 
 #endif

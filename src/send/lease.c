@@ -187,6 +187,9 @@ static void run_lease(void *arg)
     case WAY_MAILDIR:
         maildir_run(r->lease, r->conf, &r->route);
         break;
+    case WAY_REPORTS:
+        received_run(r->lease, r->conf);
+        break;
     case WAY_LOST: /* the configuration changed: the queue works its sites out anew */
         queue_end(r->lease, OK, S(""));
         break;

@@ -125,8 +125,8 @@ static enum tls_level level_of(const struct peer *p, const struct hop *h)
 }
 
 /* `clear`: TLS that was only wished for has failed (RFC 7435). */
-static err try_hop(struct peer *p, const struct hop *h, bool clear) YIELDS;
-static err try_hop(struct peer *p, const struct hop *h, bool clear)
+static err try_hop(struct peer *p, const struct hops *all, const struct hop *h, bool clear) YIELDS;
+static err try_hop(struct peer *p, const struct hops *all, const struct hop *h, bool clear)
 {
     struct target t = {.to = h->to};
     choose_source(p, &t);
@@ -138,6 +138,9 @@ static err try_hop(struct peer *p, const struct hop *h, bool clear)
     p->found = h->found;
     p->dane = h->dane;
     p->sts = h->sts && !h->dane;
+    p->look = all->policy && !h->sts && !h->dane && h->found;
+    p->tls_result = NULL;
+    p->tls_reason[0] = 0;
     p->level = clear ? LEVEL_NONE : level_of(p, h);
     err e = net_connect(&p->conn, &t, rt_after(p->conf->send_connect_time));
     if (e)
@@ -145,6 +148,8 @@ static err try_hop(struct peer *p, const struct hop *h, bool clear)
     p->open = true;
     metric_add(M_deliveries, 1);
     e = hop_is_own(p->conf, &p->conn.local, &p->conn.peer) ? fail_loop(p) : peer_greet(p, h->tls);
+    if (p->tls_result)
+        seen_session(p, all, h);
     if (e)
         peer_close(p, e == E_REFUSED || e == E_DENIED);
     return e;
@@ -155,9 +160,9 @@ err peer_open(struct peer *p, const struct hops *h)
     err last = E_UNREACHABLE;
     bool all_perm = true;
     for (size_t i = 0; i < h->n; i++) {
-        err e = try_hop(p, &h->v[i], false);
+        err e = try_hop(p, h, &h->v[i], false);
         if (e == E_TLS && p->level == LEVEL_MAY && !h->v[i].tls)
-            e = try_hop(p, &h->v[i], true);
+            e = try_hop(p, h, &h->v[i], true);
         if (!e)
             return OK;
         if (fiber_cancelled())

@@ -58,13 +58,15 @@ static void by_domain(const struct conf *c, const struct conf_domain *d, struct 
     r->tls = r->way == WAY_BACKUP ? mx_level(c, d->tls) : (enum tls_level)d->tls;
 }
 
-void route_find(const struct conf *c, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret)
+void route_find(const struct conf *c, bool lax, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret)
 {
     str domain = domain_of(address, mem);
     const struct conf_domain *d = directory_domain(c, domain);
     const struct conf_route *v = d ? NULL : conf_route(c, domain, sender);
-    *ret = (struct route){.way = WAY_MX, .domain = domain, .tls = (enum tls_level)c->send_tls};
-    if (d)
+    *ret = (struct route){.way = WAY_MX, .domain = domain, .tls = (enum tls_level)c->send_tls, .lax = lax && !d && !v};
+    if (conf_takes_reports(c, address))
+        ret->way = WAY_REPORTS;
+    else if (d)
         by_domain(c, d, ret);
     else if (v)
         by_section(c, v, ret);
@@ -86,6 +88,8 @@ void route_key(struct buf *out, const struct route *r)
 {
     if (r->way == WAY_DISCARD) {
         buf_add(out, S("discard"));
+    } else if (r->way == WAY_REPORTS) {
+        buf_add(out, S("reports"));
     } else if (r->local) {
         buf_add(out, r->way == WAY_MAILDIR ? S("maildir ") : r->way == WAY_BACKUP ? S("backup ") : S("domain "));
         buf_add(out, r->local->title);
@@ -95,7 +99,7 @@ void route_key(struct buf *out, const struct route *r)
             send_route_name(out, r->via);
         }
         if (r->way == WAY_MX) {
-            buf_add(out, r->via ? S(" mx ") : S("mx "));
+            buf_add(out, r->via ? S(" mx ") : r->lax ? S("lax ") : S("mx "));
             buf_add(out, r->domain);
         }
     }
@@ -136,8 +140,11 @@ void route_of_key(const struct conf *c, str key, struct route *ret)
     *ret = (struct route){.way = WAY_LOST, .tls = (enum tls_level)c->send_tls};
     if (str_eq(word, S("discard"))) {
         ret->way = WAY_DISCARD;
-    } else if (str_eq(word, S("mx"))) {
+    } else if (str_eq(word, S("reports"))) {
+        ret->way = WAY_REPORTS;
+    } else if (str_eq(word, S("mx")) || str_eq(word, S("lax"))) {
         ret->way = WAY_MX;
+        ret->lax = str_eq(word, S("lax"));
         ret->domain = key;
     } else if (str_eq(word, S("route"))) {
         of_section(c, key, ret);
@@ -155,7 +162,7 @@ void route_of_key(const struct conf *c, str key, struct route *ret)
 
 bool route_is_final(const struct route *r)
 {
-    return r->way == WAY_MAILDIR || r->way == WAY_DISCARD ||
+    return r->way == WAY_MAILDIR || r->way == WAY_DISCARD || r->way == WAY_REPORTS ||
            (r->way == WAY_FIXED && r->local && r->local->hop.url.scheme == URL_LMTP);
 }
 
@@ -167,20 +174,20 @@ void route_limits(const struct conf *c, const struct route *r, struct site_limit
 {
     const struct conf_route *v = r->via;
     *ret = (struct site_limits){
-        .connections = or_else(v ? v->connections : 0, c->queue_connections),
+        .connections = r->way == WAY_REPORTS ? 2 : or_else(v ? v->connections : 0, c->queue_connections),
         .messages_per_connection = or_else(v ? v->messages_per_connection : 0, c->queue_messages_per_connection),
-        .recipients = r->way == WAY_MAILDIR ? 1 : (uint32_t)c->queue_recipients_per_message,
+        .recipients = r->way == WAY_MAILDIR || r->way == WAY_REPORTS ? 1 : (uint32_t)c->queue_recipients_per_message,
         .rate = or_else(v ? v->rate : 0, c->queue_rate),
     };
 }
 
-void send_site(void *arg, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits)
+void send_site(void *arg, bool lax, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits)
 {
     (void)arg;
     struct conf *c = send_world.conf();
     SCRATCH char mem[ROUTE_DOMAIN_MAX];
     struct route r;
-    route_find(c, sender, address, mem, &r);
+    route_find(c, lax, sender, address, mem, &r);
     route_key(ret_key, &r);
     route_limits(c, &r, ret_limits);
     conf_drop(&c);

@@ -170,7 +170,7 @@ static err fetch(const struct conf *c, struct arena *a, str domain, str *ret_tex
 }
 
 /* Ends what `turn` began: the new policy, or why there is none. */
-static void fetched(str domain, str id, str text, err e, const struct buf *why)
+static void fetched(const struct conf *c, str domain, str id, str text, err e, const struct buf *why)
 {
     struct sts_policy p;
     struct save s = {.domain = domain, .id = id, .text = text, .now = rt_wall_ms() / 1000};
@@ -187,6 +187,8 @@ static void fetched(str domain, str id, str text, err e, const struct buf *why)
     lock_drop(&sts.lock);
     if (e)
         rt_log(EV_sts_failed, log_str(domain), log_str(buf_str(why)));
+    if (e)
+        seen_fetch(c, domain, e, buf_str(why));
     else
         rt_log(EV_sts_policy, log_str(domain), log_c(sts_mode_name(p.mode)), log_str(id));
     if (!e)
@@ -217,7 +219,7 @@ static enum turn turn(struct arena *a, str domain, str id, str *ret_text)
     return t;
 }
 
-err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret)
+err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret, str *ret_text)
 {
     char mem[400];
     struct buf why;
@@ -233,14 +235,16 @@ err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_polic
     if (t == TURN_FETCH) {
         buf_init_fixed(&why, mem, sizeof mem);
         err e = fetch(c, &scratch, domain, &fresh, &why);
-        fetched(domain, id, e ? S("") : fresh, e, &why);
+        fetched(c, domain, id, e ? S("") : fresh, e, &why);
         if (!e)
             text = arena_str(a, fresh);
     }
     struct sts_policy *p = text.n ? arena_new(a, struct sts_policy) : NULL;
     if (text.n && !p)
         return E_NOMEM;
-    if (p && sts_policy(text, p) && p->mode != STS_NONE)
+    if (p && sts_policy(text, p) && p->mode != STS_NONE) {
         *ret = p;
+        *ret_text = text;
+    }
     return text.p ? OK : E_NOMEM;
 }

@@ -33,6 +33,7 @@ enum envelope_flag {
     ENV_JUNK = 32768,        /* suspicious: for the folder of such mail */
     ENV_SIGNED = 65536,      /* we signed it: a form of it that differs is to be signed, too */
     ENV_QUARANTINE = 131072, /* held because it is suspicious: `held_why`; ENV_HELD is set, too */
+    ENV_LAX = 262144,        /* goes also where DANE or MTA-STS are not kept to: a TLS report (RFC 8460 5.3) */
     ENV_DOUBLE = 8192,       /* a report about a report, to the postmaster: its failure ends there */
 };
 

@@ -1,6 +1,7 @@
 /* DMARC records: a list of tags of which only the first one can make it invalid. */
 #include "wire/dmarc.h"
 #include "base/codec.h"
+#include "base/text.h"
 
 static enum dmarc_request request_of(str v)
 {
@@ -93,6 +94,33 @@ bool dmarc_uri_next(str *list, str *ret_uri)
         *ret_uri = str_trim_wsp(str_sub(*ret_uri, 0, str_find(*ret_uri, '!')));
         if (is_uri(*ret_uri))
             return true;
+    }
+    return false;
+}
+
+/* "10m": a number, and k, m, g or t for powers of 1024. What is no limit is none. */
+static uint64_t uri_limit(str s)
+{
+    static const char units[] = "kmgt";
+    uint64_t v;
+    const char *unit = s.n ? memchr(units, ascii_lower(s.p[s.n - 1]), sizeof units - 1) : NULL;
+    if (!text_u64(str_sub(s, 0, s.n - (unit != NULL)), &v) || v > UINT32_MAX)
+        return 0;
+    for (const char *u = units; unit && u <= unit && v < (uint64_t)1 << 50; u++)
+        v *= 1024;
+    return v;
+}
+
+bool dmarc_uri_sized(str *list, str *ret_uri, uint64_t *ret_most)
+{
+    str one, rest;
+    while (list->p && str_cut(list, ',', &one)) {
+        rest = one;
+        if (!dmarc_uri_next(&one, ret_uri))
+            continue;
+        size_t mark = str_find(rest, '!');
+        *ret_most = mark == STR_NONE ? 0 : uri_limit(str_trim_wsp(str_skip(rest, mark + 1)));
+        return true;
     }
     return false;
 }

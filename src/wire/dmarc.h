@@ -20,6 +20,8 @@ bool dmarc_parse(str txt, struct dmarc_record *ret);
 /* The next URI of a list of rua= or ruf=, which moves on: without blanks and without a size limit (obsolete "!10m").
  * False at its end. */
 bool dmarc_uri_next(str *list, str *ret_uri);
+/* The same with the limit behind it, "!10m" (RFC 9990 3.5): octets; 0: none. */
+bool dmarc_uri_sized(str *list, str *ret_uri, uint64_t *ret_most);
 /* "mailto:user@host.test": the address, with %XX decoded, in `out` (size octets). False for anything else. */
 bool dmarc_mailto(str uri, char *out, size_t size, str *ret);
 /* True when a list names at least one URI. */

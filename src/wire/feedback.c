@@ -38,6 +38,11 @@ static void print_row(struct buf *out, const struct feedback_row *r)
     element(out, "disposition", r->disposition);
     element(out, "dkim", r->dkim);
     element(out, "spf", r->spf);
+    if (r->reason.n) {
+        buf_add(out, S("<reason>\n"));
+        element(out, "type", r->reason);
+        buf_add(out, S("</reason>\n"));
+    }
     buf_add(out, S("</policy_evaluated>\n</row>\n<identifiers>\n"));
     element(out, "header_from", r->from);
     element(out, "envelope_from", r->envelope_from);
@@ -49,14 +54,11 @@ static void print_row(struct buf *out, const struct feedback_row *r)
         element(out, "result", r->signatures[i].result);
         buf_add(out, S("</dkim>\n"));
     }
-    if (r->spf_domain.n) {
-        buf_add(out, S("<spf>\n"));
-        element(out, "domain", r->spf_domain);
-        element(out, "scope", r->spf_scope);
-        element(out, "result", r->spf_result);
-        buf_add(out, S("</spf>\n"));
-    }
-    buf_add(out, S("</auth_results>\n</record>\n"));
+    buf_add(out, S("<spf>\n")); /* there is always one */
+    element(out, "domain", r->spf_domain);
+    optional(out, "scope", r->spf_scope);
+    element(out, "result", r->spf_result.n ? r->spf_result : S("none"));
+    buf_add(out, S("</spf>\n</auth_results>\n</record>\n"));
 }
 
 err feedback_print(struct buf *out, const struct feedback *f)
@@ -73,7 +75,7 @@ err feedback_print(struct buf *out, const struct feedback *f)
     buf_add(out, S("</report_metadata>\n<policy_published>\n"));
     element(out, "domain", f->domain);
     element(out, "discovery_method", S("treewalk"));
-    optional(out, "p", f->p);
+    element(out, "p", f->p.n ? f->p : S("none"));
     optional(out, "sp", f->sp);
     optional(out, "np", f->np);
     optional(out, "adkim", f->adkim);

@@ -21,6 +21,7 @@ struct feedback_row {
     str spf_domain, spf_scope, spf_result;
     struct feedback_dkim *signatures;
     size_t nsignatures;
+    str reason; /* why less was done than the policy asks for; "" */
 };
 struct feedback {
     str organization, email, id; /* who reports */

@@ -131,6 +131,7 @@ static str *place_of(struct reading *r)
         {"record/row/policy_evaluated/disposition", &w->disposition},
         {"record/row/policy_evaluated/dkim", &w->dkim},
         {"record/row/policy_evaluated/spf", &w->spf},
+        {"record/row/policy_evaluated/reason/type", &w->reason},
         {"record/identifiers/header_from", &w->from},
         {"record/identifiers/envelope_from", &w->envelope_from},
         {"record/auth_results/spf/domain", &w->spf_domain},
