@@ -28,24 +28,24 @@ static void keep(struct ticket *t, const struct conf *c)
 {
     struct spool_reader r = {0};
     AUTO_BUF octets = {0};
-    struct verdict v;
+    struct finding v;
     err e = read_all(t, c, &r, &octets);
     bool opened = r.state != NULL;
     if (!e)
         e = send_world.received ? send_world.received(&r.env, buf_str(&octets)) : E_AGAIN;
     if (!e)
-        v = verdict_of(t, FATE_DELIVERED, S("250 2.0.0 report kept"), S(""));
+        v = finding_of(t, FATE_DELIVERED, S("250 2.0.0 report kept"), S(""));
     else if (e == E_EXISTS)
-        v = verdict_of(t, FATE_REPLACED, S("250 2.0.0 this is no report that can be read; the postmaster has it"),
+        v = finding_of(t, FATE_REPLACED, S("250 2.0.0 this is no report that can be read; the postmaster has it"),
                        S(""));
     else if (e == E_UNSUPPORTED || e == E_NOT_FOUND)
-        v = verdict_of(t, FATE_FAILED, S("550 5.6.0 this address takes reports, and this is none that can be read"),
+        v = finding_of(t, FATE_FAILED, S("550 5.6.0 this address takes reports, and this is none that can be read"),
                        S(""));
     else if (e == E_CORRUPT)
-        v = verdict_of(t, FATE_FAILED, S("550 5.3.0 the message is damaged"), S(""));
+        v = finding_of(t, FATE_FAILED, S("550 5.3.0 the message is damaged"), S(""));
     else
-        v = verdict_of_err(t, e, "keeping the report", S(""));
-    verdict_give_all(&v, t);
+        v = finding_of_err(t, e, "keeping the report", S(""));
+    finding_give_all(&v, t);
     outcome_log(t, opened ? r.env.sender : S(""), S("reports"), S(""), opened ? r.env.arrived_ms : rt_wall_ms());
     if (opened)
         spool_read_close(&r);
