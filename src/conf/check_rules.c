@@ -96,12 +96,46 @@ static void check_zones(struct load *l, struct conf_access *x, const char *where
 
 /* ---- lists ---- */
 
-static str text_of(struct load *l, str path)
+static void add_entry(struct load *l, const struct conf_access *x, int line, const char *where, str entry)
 {
-    for (size_t i = 1; i < l->b->n && path.n; i++)
-        if (str_eq(l->b->v[i].path, path) && l->b->v[i].e == OK)
-            return l->b->v[i].text;
-    return S("");
+    const char *why = access_add(x->set, entry);
+    if (why && !why[0])
+        l->tmp.e = E_NOMEM;
+    else if (why)
+        fail(&l->e, line, "%s: expected %s, found %s", where, why, shown(&l->e, entry));
+}
+
+/* An entry a line; # begins a comment at the begin of a line or behind a blank. */
+static void read_entries(struct load *l, const struct conf_access *x, const char *where)
+{
+    str rest = {NULL, 0}, line, main = l->e.path;
+    for (size_t i = 1; i < l->b->n && x->file.n; i++)
+        if (str_eq(l->b->v[i].path, x->file) && l->b->v[i].e == OK)
+            rest = l->b->v[i].text;
+    l->e.path = arena_str(&l->e.out->arena, x->file);
+    for (int n = 1; rest.p && !l->e.full && str_cut(&rest, '\n', &line); n++) {
+        size_t at = 0;
+        while (at < line.n && (line.p[at] != '#' || (at > 0 && !ascii_wsp(line.p[at - 1]))))
+            at++;
+        line = str_trim(str_sub(line, 0, at));
+        if (line.n)
+            add_entry(l, x, n, where, line);
+    }
+    l->e.path = main;
+}
+
+static void fill(struct load *l, struct conf_access *x, const char *where)
+{
+    x->set = access_new();
+    if (!x->set) {
+        l->tmp.e = E_NOMEM;
+        return;
+    }
+    for (size_t i = 0; i < x->entries.n; i++)
+        add_entry(l, x, x->line, where, x->entries.v[i]);
+    read_entries(l, x, where);
+    if (!access_done(x->set))
+        l->tmp.e = E_NOMEM;
 }
 
 static void check_list(struct load *l, size_t i)
@@ -110,8 +144,7 @@ static void check_list(struct load *l, size_t i)
     char where[WHERE_MAX];
     where_is(where, "list", x->title);
     x->at = i;
-    x->text = text_of(l, x->file);
-    x->database = text_of(l, x->sqlite);
+    fill(l, x, where);
     if (!x->entries.n && !x->file.n && !x->sqlite.n && !x->dns.n)
         warn(&l->e, x->line, "%s is empty: it has none of the keys entries, file, sqlite and dns", where);
     if (x->sqlite.n && str_find(x->query, '?') == STR_NONE)

@@ -42,6 +42,9 @@ static const struct {
     {MX "list x { }", LINE3 "warning: list x is empty: it has none of the keys entries, file, sqlite and dns\n"},
     {MX "list x { dns = {\"zen.test\", \"a.test=127.0.0.2-11\", \"b.test=127.0.[2].1\"} }",
      LINE3 "error: list x: dns: expected \"zone\" or \"zone=127.0.0.2-11\", found \"b.test=127.0.[2].1\"\n"},
+    {MX "list x { entries = {\"10.1.2.3/8\", \"a@\"} }",
+     LINE3 "error: list x: expected a network without bits behind its prefix, such as 192.0.2.0/24, found "
+           "\"10.1.2.3/8\"\n" LINE3 "error: list x: expected a domain behind the \"@\", found \"a@\"\n"},
     {MX "list x { file = \"none\" }", LINE3 "error: list x: file: cannot read \"/etc/none\": "},
 };
 
@@ -93,6 +96,31 @@ static struct conf *good(const char *text)
     assert_non_null(c);
     buf_free(&out);
     return c;
+}
+
+static void file_of_entries(void **state)
+{
+    (void)state;
+    struct conf_file files[2] = {
+        {.path = S("t.conf"), .text = S(MX "list x { file = \"l\" entries = {\"a.test\"} }")},
+        {.name = S("l"),
+         .path = S("/etc/l"),
+         .text = S("# what is blocked\n192.0.2.0/24 # a network\r\n\n  Info@B.test\na#b.test\n10.1.2.3/8\nc.test")}};
+    struct conf_bundle b = {.v = files, .n = 2, .dir = S("/etc"), .system_name = S("mx.example.test")};
+    struct conf_errors errors;
+    struct conf *c = NULL;
+    assert_int_equal(conf_load(&c, &b, &errors), E_SYNTAX);
+    assert_int_equal(errors.n, 1);
+    assert_str(errors.v[0].path, "/etc/l");
+    assert_int_equal(errors.v[0].line, 6);
+    conf_errors_free(&errors);
+    files[1].text.n -= strlen("10.1.2.3/8\nc.test");
+    assert_int_equal(conf_load(&c, &b, &errors), OK);
+    conf_errors_free(&errors);
+    assert_int_equal(access_count(c->lists[0].set), 4);
+    assert_true(access_has_address(c->lists[0].set, S("info@b.test")));
+    assert_true(access_has_domain(c->lists[0].set, S("a#b.test")));
+    conf_drop(&c);
 }
 
 static void phases(void **state)
@@ -188,6 +216,6 @@ static void zones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(faults), cmocka_unit_test(phases), cmocka_unit_test(order),
-                                       cmocka_unit_test(zones)};
+                                       cmocka_unit_test(file_of_entries), cmocka_unit_test(zones)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

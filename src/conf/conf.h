@@ -12,6 +12,7 @@
 #define CONF_CONF_H
 #include "base/arena.h"
 #include "base/buf.h"
+#include "conf/access.h"
 #include "conf/rule.h"
 #include "wire/ip.h"
 #include "wire/url.h"
@@ -172,7 +173,7 @@ struct conf_access { /* section list */
     int line;
 #define KEY_list CONF_FIELD
 #include "conf/keys.def"
-    str text, database; /* contents of file and sqlite */
+    struct access_set *set; /* of entries and file (conf/access.h); never NULL once loaded */
     struct conf_zone *zones;
     size_t nzones;
     size_t at; /* its place in conf.lists */
@@ -267,7 +268,7 @@ struct conf_bundle {
     struct arena arena;
 };
 /* Reads the main file and all that its F keys name (an unreadable one of these is kept with its error). Limit
- * 16 MiB a file. The error is that of the main file. Blocks: for the parent and the command line. */
+ * 64 MiB a file. The error is that of the main file. Blocks: for the parent and the command line. */
 err conf_bundle_read(struct conf_bundle *b, const char *path);
 /* The same, but files of X keys are only opened: for the parent, which hands their descriptors to the keeper. */
 err conf_bundle_read_closed(struct conf_bundle *b, const char *path);

@@ -89,7 +89,7 @@ str nearest_word(const char *words, str found); /* of "a|b|c" */
 
 /* ---- errors (errors.c) ---- */
 
-enum { ERRORS_MAX = 200, WARNINGS_MAX = 50, FILE_MAX = 16 << 20 };
+enum { ERRORS_MAX = 200, WARNINGS_MAX = 50, FILE_MAX = 64 << 20 };
 struct errs {
     struct conf_errors *out;
     size_t cap;

@@ -400,7 +400,7 @@ static void load_main(struct load *l)
         return;
     }
     if (main->text.n > FILE_MAX) {
-        fail(&l->e, 0, "expected a file of at most 16MB, found one of %zu octets", main->text.n);
+        fail(&l->e, 0, "expected a file of at most 64MB, found one of %zu octets", main->text.n);
         return;
     }
     struct block *tree = parse(main->text, &l->tmp, &l->e);
@@ -469,6 +469,8 @@ void conf_drop(struct conf **c)
     if (!x || __atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     conf_index_free(x->index);
+    for (size_t i = 0; i < x->nlists; i++)
+        access_free(&x->lists[i].set);
     arena_free(&x->arena);
     free(x);
 }
