@@ -7,6 +7,7 @@
 #include "app/wiring.h"
 #include "directory/directory.h"
 #include "keys/keys.h"
+#include "policy/greylist.h"
 #include "reports/reports.h"
 #include "send/send.h"
 
@@ -182,6 +183,12 @@ static void follow_parent(void *arg)
 /* ---- start
  * ------------------------------------------------------------------------------------------------------------ */
 
+static void run_greylist(void *arg)
+{
+    (void)arg;
+    grey_run(world_conf);
+}
+
 static void run_reports(void *arg)
 {
     (void)arg;
@@ -199,6 +206,7 @@ static void start_loop(void *arg, int index)
         world.running = true;
         fiber_spawn(follow_parent, NULL, "parent");
         fiber_spawn(run_reports, NULL, "reports");
+        fiber_spawn(run_greylist, NULL, "greylist");
         fiber_spawn(world_watch, NULL, "proxy");
         channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
     }
@@ -266,6 +274,16 @@ static void open_keys(const struct child_start *w)
         rt_log(EV_dkim_key_failed, log_c("dkim.db"), log_c("open"), log_str(buf_str(&why)));
 }
 
+/* Without it greylisting forgets what it learns when this process ends. */
+static void open_greylist(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    if (grey_open(w->folders.data, &why))
+        rt_log(EV_greylist_failed, log_c("open"), log_str(buf_str(&why)));
+}
+
 static err open_stores(const struct child_start *w)
 {
     const struct conf *c = world.conf;
@@ -273,6 +291,7 @@ static err open_stores(const struct child_start *w)
     err e = open_directory(w);
     open_policies(w);
     open_keys(w);
+    open_greylist(w);
     if (!e)
         e = queue_new(&world.queue, world_queue_ops());
     if (e)
@@ -300,7 +319,9 @@ static err shut_in(const struct folders *f)
                                            {f->data, "sts.db"},
                                            {f->data, "sts.db-journal"},
                                            {f->data, "dkim.db"},
-                                           {f->data, "dkim.db-journal"}};
+                                           {f->data, "dkim.db-journal"},
+                                           {f->data, "greylist.db"},
+                                           {f->data, "greylist.db-journal"}};
     return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
 }
 
@@ -353,6 +374,7 @@ int worker_run(const struct child_start *w)
     e = rt_run(&s);
     queue_stop(world.queue);
     reports_close();
+    grey_close();
     spool_close(&world.spool);
     history_close(&world.history);
     directory_close();

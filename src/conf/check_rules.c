@@ -8,7 +8,7 @@
 #include "wire/addr.h"
 #include "wire/idn.h"
 
-enum { WHERE_MAX = 64, WEIGHT_MAX = 1000, ACTIONS_MAX = 32 };
+enum { WHERE_MAX = 64, WEIGHT_MAX = 1000, ACTIONS_MAX = 32, ZONES_MAX = 64 };
 
 static void where_is(char out[WHERE_MAX], const char *section, str title)
 {
@@ -83,15 +83,26 @@ bool conf_zone(str text, struct arena *mem, struct conf_zone *ret)
     return true;
 }
 
-static void check_zones(struct load *l, struct conf_access *x, const char *where)
+static void check_zones(struct load *l, int line, const char *where, const struct conf_list *from,
+                        struct conf_zone **ret, size_t *ret_n)
 {
-    x->zones = arena_array(&l->c->arena, x->dns.n, sizeof *x->zones);
-    for (size_t i = 0; x->zones && i < x->dns.n; i++)
-        if (conf_zone(x->dns.v[i], &l->c->arena, &x->zones[x->nzones]))
-            x->nzones++;
+    struct conf_zone *v = *ret = arena_array(&l->c->arena, from->n, sizeof *v);
+    if (from->n > ZONES_MAX)
+        fail(&l->e, line, "%s: expected at most %d DNS lists, found %zu", where, ZONES_MAX, from->n);
+    for (size_t i = 0; v && i < from->n; i++)
+        if (conf_zone(from->v[i], &l->c->arena, &v[*ret_n]))
+            ++*ret_n;
         else
-            fail(&l->e, x->line, "%s: dns: expected \"zone\" or \"zone=127.0.0.2-11\", found %s", where,
-                 shown(&l->e, x->dns.v[i]));
+            fail(&l->e, line, "%s: expected \"zone\" or \"zone=127.0.0.2-11\", found %s", where,
+                 shown(&l->e, from->v[i]));
+}
+
+static void check_dns_lists(struct load *l)
+{
+    struct conf *c = l->c;
+    check_zones(l, LINE(l, block_lists), "block-lists", &c->block_lists, &c->block_zones, &c->nblock_zones);
+    check_zones(l, LINE(l, allow_lists), "allow-lists", &c->allow_lists, &c->allow_zones, &c->nallow_zones);
+    check_zones(l, LINE(l, block_names), "block-names", &c->block_names, &c->name_zones, &c->nname_zones);
 }
 
 /* ---- lists ---- */
@@ -150,7 +161,11 @@ static void check_list(struct load *l, size_t i)
     if (x->sqlite.n && str_find(x->query, '?') == STR_NONE)
         fail(&l->e, x->line, "%s: query: expected ?1 where the value is asked for, found %s", where,
              shown(&l->e, x->query));
-    check_zones(l, x, where);
+    char dns[WHERE_MAX + 8] = "";
+    struct buf b;
+    buf_init_fixed(&b, dns, sizeof dns - 1);
+    buf_printf(&b, "%s: dns", where);
+    check_zones(l, x->line, dns, &x->dns, &x->zones, &x->nzones);
     for (size_t k = 0; k < i; k++)
         if (str_ieq(l->c->lists[k].title, x->title))
             fail(&l->e, x->line, "list %s is given twice (first in line %d)", shown(&l->e, x->title),
@@ -385,8 +400,23 @@ static void check_order(struct load *l, struct conf_listener *x)
     }
 }
 
+static void check_verify(struct load *l)
+{
+    for (size_t i = 0; i < l->c->ndomains; i++) {
+        const struct conf_domain *d = &l->c->domains[i];
+        l->c->verifies |= d->verify;
+        if (d->verify && d->hop.how != CONF_TO_SERVER)
+            fail(&l->e, d->line, "domain " STR_FMT ": verify: expected a server in deliver that can be asked, found %s",
+                 STR_ARG(d->title), shown(&l->e, d->deliver));
+    }
+}
+
 void check_rules(struct load *l)
 {
+    check_dns_lists(l);
+    check_verify(l);
+    if (l->c->policy_greylist_delay >= l->c->policy_greylist_window)
+        fail(&l->e, LINE(l, policy_greylist_delay), "policy.greylist-delay: expected less than policy.greylist-window");
     for (size_t i = 0; i < l->c->nlists && !l->e.full; i++)
         check_list(l, i);
     for (size_t i = 0; i < l->c->nrules && !l->e.full; i++)

@@ -62,6 +62,10 @@ enum conf_spf { CONF_SPF_MARK, CONF_SPF_REJECT, CONF_SPF_OFF };
 enum conf_dmarc { CONF_DMARC_ENFORCE, CONF_DMARC_QUARANTINE, CONF_DMARC_MARK, CONF_DMARC_OFF };
 enum conf_author { CONF_AUTHOR_REJECT, CONF_AUTHOR_MARK };
 enum conf_quarantine { CONF_QUARANTINE_HEADER, CONF_QUARANTINE_FOLDER };
+enum conf_helo { CONF_HELO_REJECT, CONF_HELO_MARK, CONF_HELO_OFF };
+enum conf_early { CONF_EARLY_REJECT, CONF_EARLY_MARK };
+enum conf_greylist { CONF_GREY_SUSPICIOUS, CONF_GREY_ALL, CONF_GREY_OFF };
+enum conf_verify_fail { CONF_VERIFY_DEFER, CONF_VERIFY_ACCEPT };
 enum conf_log_level { CONF_LOG_INFO, CONF_LOG_DEBUG, CONF_LOG_NOTICE, CONF_LOG_WARNING, CONF_LOG_ERROR };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
@@ -225,6 +229,9 @@ struct conf {
     size_t nlists;
     struct conf_rule *rules; /* in the order of the file */
     size_t nrules;
+    struct conf_zone *block_zones, *allow_zones, *name_zones; /* of block_lists, allow_lists and block_names */
+    size_t nblock_zones, nallow_zones, nname_zones;
+    bool verifies; /* some domain has `verify` */
     size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */

@@ -4,11 +4,19 @@
  */
 #include "policy/internal.h"
 #include "policy/rules.h"
+#include "policy/use.h"
 
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
 const struct filter filters[] = {
     {.name = "rules", .phases = ALL_PHASES, .may_change = true, .wants = rules_wants, .run = rules_run},
+    {.name = "client",
+     .phases = PHASE_BIT(PHASE_CONNECT) | PHASE_BIT(PHASE_HELO) | PHASE_BIT(PHASE_RCPT),
+     .wants = client_wants,
+     .run = client_run,
+     .tx_end = client_tx_end,
+     .session_end = client_session_end},
+    {.name = "verify", .phases = PHASE_BIT(PHASE_RCPT), .wants = verify_wants, .run = verify_run},
     {.name = "score",
      .phases = PHASE_BIT(PHASE_END),
      .may_change = true,

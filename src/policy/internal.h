@@ -17,7 +17,9 @@ struct note { /* what was done, for the history */
     const char *what;
 };
 
+struct client;
 struct policy {
+    struct client *client;    /* what DNS says of it (client.h); NULL: nothing was asked */
     struct arena tx, session; /* memory by lifetime */
     void *own[FILTERS_MAX];
     unsigned wants[FILTERS_MAX]; /* phases, by filter */
@@ -42,6 +44,9 @@ struct policy {
 /* The last filter: the score against the thresholds of group policy. */
 unsigned score_wants(const struct source *s, const struct conf *c);
 bool score_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v);
+
+/* Look-ups about this session's client, begun when somebody first wants to know. NULL without memory. */
+struct client *policy_client(struct policy *p, const struct matter *m); /* use_client.c */
 
 bool edit_is_good(const struct edit *e); /* edit_head.c: may be written */
 

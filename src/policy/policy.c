@@ -1,4 +1,5 @@
 /* A session in the pipeline: who is asked in which phase, and what their verdicts add up to. */
+#include "policy/client.h"
 #include "policy/internal.h"
 #include "policy/rules.h"
 
@@ -121,6 +122,7 @@ void policy_free(struct policy **pp)
     for (size_t i = 0; filters[i].name; i++)
         if (filters[i].session_end && p->own[i])
             filters[i].session_end(p, &p->own[i]);
+    client_drop(&p->client);
     arena_free(&p->tx);
     arena_free(&p->session);
     free(p);

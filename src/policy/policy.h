@@ -199,6 +199,10 @@ err policy_edit_head(const struct edit *edits, str block, bool (*drop)(const str
  * in its place, if any. n == 0: the end. E_NOT_FOUND: it is not kept here. */
 err policy_body(struct policy *p, const struct matter *m, uint64_t *at, str *ret) YIELDS;
 
+/* How long this client waits for its greeting, so that one who speaks before it is known (source.early); 0: not at all.
+ */
+rt_time policy_greet_wait(const struct source *s, const struct conf *c);
+
 /* ---- filters ------------------------------------------------------------------------------------------------ */
 
 /* One row of the table in filters.c. Each has a slot `own` in every session, NULL at first. */

@@ -164,6 +164,20 @@ void session_greet(struct session *s)
     session_say(s, &r);
 }
 
+/* A stranger waits a little for its greeting; what comes in the meantime was not asked for. In TLS from the beginning
+ * there is nobody to watch: the handshake is a greeting. */
+static void listen_first(struct session *s)
+{
+    rt_time span = s->c->tls ? 0 : policy_greet_wait(&s->src, s->conf);
+    if (!span)
+        return;
+    if (!conn_buffered(s->c) && !conn_readable(s->c))
+        (void)io_wait_read(&s->c->io, rt_after(span));
+    s->src.early = conn_buffered(s->c) || (conn_readable(s->c) && !s->c->e);
+    if (s->src.early)
+        metric_add(M_early_talkers, 1);
+}
+
 /* The first word of all: what the connection itself is worth, and what the sink has to say. */
 static void welcome(struct session *s)
 {
@@ -456,6 +470,7 @@ void recv_session(struct conn *c, struct recv_listener *l)
         return;
     }
     if (session_begin(s, c, l)) {
+        listen_first(s);
         welcome(s);
         while (!s->closing && step(s))
             continue;
