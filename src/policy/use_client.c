@@ -10,7 +10,9 @@
 
 #include <stdlib.h>
 
-enum { SIGNS_MAX = 200, ADDRESS_MAX = 400, SUSPICIOUS = 2 };
+/* A client is suspicious from three on. That neither its address nor its HELO name is in DNS counts once: it is one
+ * neglect, and many an honest machine has it. */
+enum { SIGNS_MAX = 200, ADDRESS_MAX = 400, SUSPICIOUS = 3 };
 
 struct own {
     bool scored;          /* in this transaction */
@@ -114,7 +116,7 @@ static bool weigh(struct signs *s, const struct conf *c, const char *what, str w
         refuse(v, what, who, d);
         return true;
     }
-    sign(s, 2, 2.0 * d->score, what);
+    sign(s, SUSPICIOUS, 2.0 * d->score, what);
     buf_add_c(&s->text, " is listed");
     return false;
 }
@@ -152,16 +154,16 @@ static void look_at_names(struct client *k, struct signs *s, const struct own *o
     if (r == REVERSE_MISMATCH)
         sign(s, 1, 1, "reverse name not confirmed");
     if (r == REVERSE_CONFIRMED && client_name_is_generic(*ret_name, &m->source->client.ip))
-        sign(s, 1, 0.5, "reverse name made of the address");
+        sign(s, 2, 0.5, "reverse name made of the address");
     if (m->source->early)
-        sign(s, 2, 0, "spoke before the greeting");
+        sign(s, SUSPICIOUS, 0, "spoke before the greeting");
     if (m->conf->policy_helo == CONF_HELO_OFF)
         return;
     str helo = m->source->helo;
     if (own->bad_helo)
         sign(s, 1, 1, "HELO is no name of a mail server");
     else if (helo.n && helo.p[0] != '[' && !client_helo_resolves(k, helo))
-        sign(s, 1, 0.5, "HELO name has no address");
+        sign(s, r == REVERSE_NONE ? 0 : 1, 0.5, "HELO name has no address");
 }
 
 /* The domain that SPF vouches for; and what speaks against it. */

@@ -164,16 +164,29 @@ void session_greet(struct session *s)
     session_say(s, &r);
 }
 
-/* A stranger waits a little for its greeting; what comes in the meantime was not asked for. In TLS from the beginning
- * there is nobody to watch: the handshake is a greeting. */
+/* The peer of the socket is a proxy, which said in a header who the client is. */
+static bool behind_proxy(const struct session *s)
+{
+    struct sockaddr_storage at;
+    struct ip_port peer;
+    return io_address(&s->c->io, true, &at) == OK && ip_from_sockaddr((const struct sockaddr *)&at, sizeof at, &peer) &&
+           !ip_eq(&peer.ip, &s->src.client.ip);
+}
+
+/* A stranger waits a little for its greeting; what comes in the meantime was not asked for. What is here before the
+ * wait may have been gathered by a proxy before us and is let pass. In TLS from the beginning there is nobody to
+ * watch: the handshake is a greeting. */
 static void listen_first(struct session *s)
 {
     rt_time span = s->c->tls ? 0 : policy_greet_wait(&s->src, s->conf);
     if (!span)
         return;
-    if (!conn_buffered(s->c) && !conn_readable(s->c))
+    bool here = conn_buffered(s->c) || conn_readable(s->c);
+    if (here && behind_proxy(s))
+        return;
+    if (!here)
         (void)io_wait_read(&s->c->io, rt_after(span));
-    s->src.early = conn_buffered(s->c) || (conn_readable(s->c) && !s->c->e);
+    s->src.early = here || (conn_readable(s->c) && !s->c->e);
     if (s->src.early)
         metric_add(M_early_talkers, 1);
 }
