@@ -61,12 +61,6 @@ FACT(client)
     return m->source->client.ip.v && see(arg, &(struct fact_value){.ip = m->source->client.ip, .text = S("")});
 }
 
-FACT(client_name)
-{
-    UNUSED;
-    return see_domain(p, m->source->client_name, see, arg);
-}
-
 FACT(early_talker)
 {
     UNUSED;
@@ -295,7 +289,6 @@ FACT(tag)
 
 fact_fn *const own_facts[RULE_FACTS] = {
     [RULE_FACT_CLIENT] = client,
-    [RULE_FACT_CLIENT_NAME] = client_name,
     [RULE_FACT_EARLY_TALKER] = early_talker,
     [RULE_FACT_LISTENER] = listener,
     [RULE_FACT_PHASE] = phase,

@@ -28,6 +28,8 @@ const struct filter filters[] = {
 _Static_assert(sizeof filters / sizeof *filters <= FILTERS_MAX + 1, "one slot a filter in every session");
 
 /* Facts and actions of rules that engines and filters bring. */
-fact_fn *const more_facts[RULE_FACTS] = {NULL};
-act_fn *const more_acts[RULE_DOS] = {NULL};
-in_list_fn *const rule_in_list = NULL;
+fact_fn *const more_facts[RULE_FACTS] = {
+    [RULE_FACT_REVERSE_DNS] = fact_reverse_dns, [RULE_FACT_CLIENT_NAME] = fact_client_name};
+act_fn *const more_acts[RULE_DOS] = {
+    [RULE_DO_LIMIT] = act_limit, [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify};
+in_list_fn *const rule_in_list = engine_in_list;

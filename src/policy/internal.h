@@ -18,9 +18,11 @@ struct note { /* what was done, for the history */
 };
 
 struct client;
+struct hold;
 struct policy {
-    struct client *client;    /* what DNS says of it (client.h); NULL: nothing was asked */
-    struct arena tx, session; /* memory by lifetime */
+    struct client *client;              /* what DNS says of it (client.h); NULL: nothing was asked */
+    struct arena tx, session;           /* memory by lifetime */
+    struct hold *holds, *session_holds; /* places in limits "at once" (engines.c) */
     void *own[FILTERS_MAX];
     unsigned wants[FILTERS_MAX]; /* phases, by filter */
     unsigned phases;             /* all of them together */
@@ -47,6 +49,8 @@ bool score_run(struct policy *p, void **own, enum phase ph, struct matter *m, st
 
 /* Look-ups about this session's client, begun when somebody first wants to know. NULL without memory. */
 struct client *policy_client(struct policy *p, const struct matter *m); /* use_client.c */
+
+void limits_release(struct hold **h); /* engines.c */
 
 bool edit_is_good(const struct edit *e); /* edit_head.c: may be written */
 

@@ -110,6 +110,7 @@ void policy_tx_end(struct policy *p)
     p->announced = 0;
     p->rcpts = 0;
     p->notes = NULL;
+    limits_release(&p->holds);
     arena_reset(&p->tx);
 }
 
@@ -122,6 +123,7 @@ void policy_free(struct policy **pp)
     for (size_t i = 0; filters[i].name; i++)
         if (filters[i].session_end && p->own[i])
             filters[i].session_end(p, &p->own[i]);
+    limits_release(&p->session_holds);
     client_drop(&p->client);
     arena_free(&p->tx);
     arena_free(&p->session);

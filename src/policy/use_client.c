@@ -17,7 +17,6 @@ enum { SIGNS_MAX = 200, ADDRESS_MAX = 400, SUSPICIOUS = 3 };
 struct own {
     bool scored;          /* in this transaction */
     const char *bad_helo; /* static */
-    bool greyed;          /* a note of the transaction was made */
 };
 
 struct client *policy_client(struct policy *p, const struct matter *m)
@@ -166,39 +165,36 @@ static void look_at_names(struct client *k, struct signs *s, const struct own *o
         sign(s, r == REVERSE_NONE ? 0 : 1, 0.5, "HELO name has no address");
 }
 
-/* The domain that SPF vouches for; and what speaks against it. */
-static str look_at_spf(struct signs *s, const struct matter *m)
+static void look_at_spf(struct signs *s, const struct matter *m)
 {
     const struct check_results *r = m->checks;
-    if (!r || !r->mail.done)
-        return S("");
-    if (r->mail.result == CHECK_FAIL || r->mail.result == CHECK_SOFTFAIL)
+    if (r && r->mail.done && (r->mail.result == CHECK_FAIL || r->mail.result == CHECK_SOFTFAIL))
         sign(s, 1, 0, "SPF does not pass");
-    return r->mail.result == CHECK_PASS ? r->mail.domain : S("");
 }
 
-static void greylist(struct own *own, struct signs *s, str domain, struct matter *m, struct verdict *v)
+void grey_verdict(const struct matter *m, str signs, struct verdict *v)
 {
     char mem[ADDRESS_MAX];
     struct buf to;
     struct grey_rules rules;
     uint32_t wait;
+    const struct check_results *r = m->checks;
     buf_init_fixed(&to, mem, sizeof mem);
     addr_key(&to, &m->rcpt->to, true);
-    struct grey_ask ask = {m->source->client.ip, m->env ? m->env->sender : S(""), buf_str(&to), domain,
-                           rt_wall_ms() / 1000};
+    struct grey_ask ask = {.client = m->source->client.ip,
+                           .sender = m->env ? m->env->sender : S(""),
+                           .recipient = buf_str(&to),
+                           .domain = r && r->mail.done && r->mail.result == CHECK_PASS ? r->mail.domain : S(""),
+                           .now_s = rt_wall_ms() / 1000};
     grey_rules_of(&rules, m->conf);
     enum grey_answer a = grey_ask(&ask, &rules, &wait);
-    if (a == GREY_AGAIN && !own->greyed) {
-        own->greyed = true;
+    if (a == GREY_AGAIN)
         metric_add(M_greylist_passed, 1);
-    }
     if (a == GREY_KNOWN || a == GREY_AGAIN)
         return;
     verdict_reply(v, 450, "4.7.1", "Greylisted, please try again in %u s", wait);
-    v->by = "greylisting";
     rt_log(EV_greylisted, log_num((int64_t)m->source->session), log_str(m->source->client_text), log_str(ask.sender),
-           log_str(ask.recipient), log_num(wait), log_str(buf_str(&s->text)));
+           log_str(ask.recipient), log_num(wait), log_str(signs));
 }
 
 static void on_rcpt(struct policy *p, struct client *k, struct own *own, struct matter *m, struct verdict *v) YIELDS
@@ -220,12 +216,14 @@ static void on_rcpt(struct policy *p, struct client *k, struct own *own, struct 
         v->by = "block-names";
         return;
     }
-    str domain = look_at_spf(&s, m);
+    look_at_spf(&s, m);
     if (!own->scored && s.points > 0)
         policy_score(p, m, s.points, "client", buf_str(&s.text));
     own->scored = true;
-    if (c->policy_greylist == CONF_GREY_ALL || (c->policy_greylist == CONF_GREY_SUSPICIOUS && s.n >= SUSPICIOUS))
-        greylist(own, &s, domain, m, v);
+    if (c->policy_greylist == CONF_GREY_ALL || (c->policy_greylist == CONF_GREY_SUSPICIOUS && s.n >= SUSPICIOUS)) {
+        grey_verdict(m, buf_str(&s.text), v);
+        v->by = "greylisting";
+    }
 }
 
 /* ---- the filter ---- */
@@ -252,7 +250,7 @@ void client_tx_end(struct policy *p, void **slot)
     struct own *own = *slot;
     (void)p;
     if (own)
-        own->scored = own->greyed = false;
+        own->scored = false;
 }
 
 void client_session_end(struct policy *p, void **slot)

@@ -1,4 +1,5 @@
 /* The envelope: MAIL, RCPT, RSET, and the commands around it (RFC 5321 4.1.1; RFC 6409 4.3). */
+#include "intake/checks.h"
 #include "recv/internal.h"
 
 /* The confirmed reverse name, once in a session. Clients under limit-exempt are not looked up. */
