@@ -61,9 +61,13 @@ void folders_sign(const struct folders *f, bool ready)
  * root, before the first start. */
 static void give_files(int at, uid_t uid, gid_t gid)
 {
-    static const char *const names[] = {"directory.db", "directory.db-journal", "secrets.db",  "secrets.db-journal",
-                                        "reports.db",   "reports.db-journal",   "sts.db",      "sts.db-journal",
-                                        "dkim.db",      "dkim.db-journal",      "greylist.db", "greylist.db-journal"};
+    static const char *const names[] = {"directory.db", "directory.db-journal",
+                                        "secrets.db",   "secrets.db-journal",
+                                        "reports.db",   "reports.db-journal",
+                                        "sts.db",       "sts.db-journal",
+                                        "dkim.db",      "dkim.db-journal",
+                                        "greylist.db",  "greylist.db-journal",
+                                        "counts.0",     "counts.1"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int fd = openat(at, names[i], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 || (geteuid() == 0 && fchown(fd, uid, gid)))

@@ -23,6 +23,7 @@ struct collect {
     struct priv_login *logins;
     struct priv_pair *pairs;
     struct priv_signer *signers;
+    struct priv_file *files;
 };
 
 static str route_name(struct arena *a, const struct conf_route *v)
@@ -76,6 +77,10 @@ static void fill(struct collect *x)
         if (c->dkims[i].selector.n)
             x->signers[x->s.nsigners++] = (struct priv_signer){
                 c->dkims[i].title, conf_bundle_text(x->b, c->dkims[i].key), c->dkims[i].algorithm == CONF_DKIM_RSA};
+    for (size_t i = 0; i < c->nsources; i++)
+        if (c->sources[i].type == CONF_SOURCE_FILE)
+            x->files[x->s.nfiles++] =
+                (struct priv_file){c->sources[i].title, conf_bundle_text(x->b, c->sources[i].file)};
     if (c->acme_names.n && conf_bundle_text(x->b, acme).n)
         add_pair(x, acme, acme_key);
     x->s.srs = str_trim(conf_bundle_text(x->b, c->srs_secret_file.n ? c->srs_secret_file : srs));
@@ -87,10 +92,11 @@ static err use_secrets(const struct conf *c, const struct conf_bundle *b, bool l
     struct collect x = {.c = c, .b = b};
     AUTO_BUF why;
     buf_init(&why, 2048);
-    arena_init(&x.mem, 16384, (c->nroutes + c->noauths + c->nlisteners + c->ndkims) * 2048 + 65536);
+    arena_init(&x.mem, 16384, (c->nroutes + c->noauths + c->nsources + c->nlisteners + c->ndkims) * 2048 + 65536);
     x.s.logins = x.logins = arena_array(&x.mem, c->nroutes + c->noauths + 1, sizeof *x.logins);
     x.s.pairs = x.pairs = arena_array(&x.mem, c->nlisteners + 3, sizeof *x.pairs);
     x.s.signers = x.signers = arena_array(&x.mem, c->ndkims, sizeof *x.signers);
+    x.s.files = x.files = arena_array(&x.mem, c->nsources, sizeof *x.files);
     x.s.lenient = lenient;
     x.s.why = &why;
     err e = x.mem.e;

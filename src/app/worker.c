@@ -5,7 +5,9 @@
 #include "app/app.h"
 #include "app/sandbox.h"
 #include "app/wiring.h"
+#include "db/counts.h"
 #include "directory/directory.h"
+#include "intake/submit.h"
 #include "keys/keys.h"
 #include "policy/greylist.h"
 #include "reports/reports.h"
@@ -20,6 +22,8 @@
 #include <unistd.h>
 
 struct world world;
+
+#define COUNTS_EVERY (20 * RT_S)
 
 /* ---- generations ------------------------------------------------------------------------------------------ */
 
@@ -195,6 +199,12 @@ static void run_reports(void *arg)
     reports_run();
 }
 
+static void run_counts(void *arg)
+{
+    (void)arg;
+    counts_run(COUNTS_EVERY);
+}
+
 static void start_loop(void *arg, int index)
 {
     (void)arg;
@@ -207,6 +217,7 @@ static void start_loop(void *arg, int index)
         fiber_spawn(follow_parent, NULL, "parent");
         fiber_spawn(run_reports, NULL, "reports");
         fiber_spawn(run_greylist, NULL, "greylist");
+        fiber_spawn(run_counts, NULL, "counts");
         fiber_spawn(world_watch, NULL, "proxy");
         channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
     }
@@ -274,6 +285,18 @@ static void open_keys(const struct child_start *w)
         rt_log(EV_dkim_key_failed, log_c("dkim.db"), log_c("open"), log_str(buf_str(&why)));
 }
 
+/* Without them limits and blocks begin anew with each start. */
+static void open_counts(const struct child_start *w)
+{
+    char mem[500];
+    struct buf why;
+    buf_init_fixed(&why, mem, sizeof mem);
+    quota_keep();
+    guard_keep();
+    if (counts_open(w->folders.data, &why))
+        rt_log(EV_counts_failed, log_str(buf_str(&why)));
+}
+
 /* Without it greylisting forgets what it learns when this process ends. */
 static void open_greylist(const struct child_start *w)
 {
@@ -292,6 +315,7 @@ static err open_stores(const struct child_start *w)
     open_policies(w);
     open_keys(w);
     open_greylist(w);
+    open_counts(w);
     if (!e)
         e = queue_new(&world.queue, world_queue_ops());
     if (e)
@@ -321,7 +345,9 @@ static err shut_in(const struct folders *f)
                                            {f->data, "dkim.db"},
                                            {f->data, "dkim.db-journal"},
                                            {f->data, "greylist.db"},
-                                           {f->data, "greylist.db-journal"}};
+                                           {f->data, "greylist.db-journal"},
+                                           {f->data, "counts.0"},
+                                           {f->data, "counts.1"}};
     return sandbox_enter(SANDBOX_WORKER, places, sizeof places / sizeof *places);
 }
 
@@ -378,6 +404,8 @@ int worker_run(const struct child_start *w)
     spool_close(&world.spool);
     history_close(&world.history);
     directory_close();
+    (void)counts_save();
+    counts_close();
     sts_close();
     keys_close();
     rt_log(EV_stop, log_c("drained"));

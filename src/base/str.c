@@ -74,12 +74,12 @@ bool str_cut(str *rest, char sep, str *ret_head)
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein): one round per word, three at the end. */
-static uint64_t key0 = 0x0706050403020100u, key1 = 0x0f0e0d0c0b0a0908u;
+static uint64_t seed0 = 0x0706050403020100u, seed1 = 0x0f0e0d0c0b0a0908u;
 
 void str_hash_seed(uint64_t k0, uint64_t k1)
 {
-    key0 = k0;
-    key1 = k1;
+    seed0 = k0;
+    seed1 = k1;
 }
 
 struct sip {
@@ -96,7 +96,7 @@ static void sip_round(struct sip *s)
     s->c += s->b, s->b = rotl(s->b, 17) ^ s->c, s->c = rotl(s->c, 32);
 }
 
-static uint64_t sip13(str in, bool fold)
+static uint64_t sip13(uint64_t key0, uint64_t key1, str in, bool fold)
 {
     struct sip s = {key0 ^ 0x736f6d6570736575u, key1 ^ 0x646f72616e646f6du, key0 ^ 0x6c7967656e657261u,
                     key1 ^ 0x7465646279746573u};
@@ -122,8 +122,9 @@ static uint64_t sip13(str in, bool fold)
     return s.a ^ s.b ^ s.c ^ s.d;
 }
 
-uint64_t str_hash(str a) { return sip13(a, false); }
-uint64_t str_ihash(str a) { return sip13(a, true); }
+uint64_t str_hash(str a) { return sip13(seed0, seed1, a, false); }
+uint64_t str_ihash(str a) { return sip13(seed0, seed1, a, true); }
+uint64_t str_ihash_keyed(uint64_t k0, uint64_t k1, str a) { return sip13(k0, k1, a, true); }
 
 uint64_t str_hash_stable(str a)
 {

@@ -82,6 +82,7 @@ bool str_cut(str *rest, char sep, str *ret_head);
 void str_hash_seed(uint64_t k0, uint64_t k1);
 uint64_t str_hash(str a);
 uint64_t str_ihash(str a);
+uint64_t str_ihash_keyed(uint64_t k0, uint64_t k1, str a); /* under a key of the caller's */
 
 /* FNV-1a, unkeyed and stable across starts: for what is written to disk. */
 uint64_t str_hash_stable(str a);

@@ -275,6 +275,7 @@ void check(struct load *l)
     check_proxies(l);
     check_routes(l);
     texts_of_files(l);
+    check_accounts(l);
     check_oauths(l);
     check_dkims(l);
     check_rules(l);

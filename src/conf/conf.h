@@ -50,7 +50,7 @@ enum conf_tls_out { CONF_TLS_MAY, CONF_TLS_NONE, CONF_TLS_REQUIRE, CONF_TLS_VERI
 enum conf_tls_in { CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT, CONF_TLS_OFF };
 enum conf_acme_challenge { CONF_ACME_HTTP, CONF_ACME_TLS_ALPN };
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
-enum conf_source_type { CONF_SOURCE_DOVECOT, CONF_SOURCE_LDAP, CONF_SOURCE_POSTGRESQL };
+enum conf_source_type { CONF_SOURCE_DOVECOT, CONF_SOURCE_LDAP, CONF_SOURCE_POSTGRESQL, CONF_SOURCE_FILE };
 enum conf_protocol { CONF_SMTP, CONF_LMTP, CONF_HTTPS };
 enum conf_sts { CONF_STS_TESTING, CONF_STS_ENFORCE, CONF_STS_NONE, CONF_STS_OFF };
 enum conf_sts_domain { CONF_STS_DEFAULT }; /* the others: CONF_STS_* + 1 */

@@ -173,7 +173,8 @@ void check_relay(struct load *l);
 void check_acme(struct load *l); /* check_acme.c */
 void check_sts(struct load *l);  /* check_sts.c */
 void check_submission(struct load *l);
-void check_oauths(struct load *l); /* after the texts of files */
+void check_accounts(struct load *l); /* source sections */
+void check_oauths(struct load *l);   /* after the texts of files */
 void check_listeners(struct load *l);
 void check_domains(struct load *l);
 void check_aliases(struct load *l);

@@ -73,6 +73,28 @@ static void work(void *arg)
     }
 }
 
+/* A file's hashes are with the keeper, and so is the answer. */
+static void ask_file(struct source_question *q) YIELDS;
+static void ask_file(struct source_question *q)
+{
+    str address = str_c(q->address), password = str_c(q->password);
+    size_t at = str_rfind(address, '@');
+    str bare = q->source->domains.n == 1 && at != STR_NONE ? str_sub(address, 0, at) : S("");
+    switch (priv_file_account(q->source->title, address, bare, q->login ? &password : NULL)) {
+    case OK:
+        q->answer = SOURCE_YES;
+        break;
+    case E_NOT_FOUND:
+        q->answer = SOURCE_NO;
+        break;
+    case E_DENIED:
+        q->answer = SOURCE_WRONG;
+        break;
+    default:
+        snprintf(q->why, sizeof q->why, "the keeper has no such file");
+    }
+}
+
 static enum source_answer ask(struct source_question *q) YIELDS;
 static enum source_answer ask(struct source_question *q)
 {
@@ -81,7 +103,9 @@ static enum source_answer ask(struct source_question *q)
         if (rt_now() > until || fiber_sleep(rt_after(50 * RT_MS)))
             return SOURCE_DOWN;
     q->answer = SOURCE_DOWN;
-    if (directory_blocking(work, q))
+    if (q->source->type == CONF_SOURCE_FILE)
+        ask_file(q);
+    else if (directory_blocking(work, q))
         snprintf(q->why, sizeof q->why, "too much work waits");
     if (q->answer == SOURCE_HASH)
         switch (priv_hash_check(str_c(q->hash), str_c(q->password))) {

@@ -1,10 +1,11 @@
 /*
  * Counting what names send: in windows of a minute, an hour and a day that begin with the first message in them. One
- * table over all loops; a name that sent nothing for a day may leave it.
+ * table over all loops; a name that sent nothing for a day may leave it. The counts outlive the process (db/counts.h).
  */
 #include "intake/submit.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "db/counts.h"
 
 #include <stdlib.h>
 
@@ -33,27 +34,33 @@ static struct {
     struct list age;
 } table = {.age = LIST_INIT(table.age)};
 
-/* Under the lock. NULL without memory. */
+static struct counter *make(uint64_t key)
+{
+    if (table.map.n >= NAMES_MAX) {
+        struct counter *old = container_of(table.age.next, struct counter, age);
+        list_remove(&old->age);
+        map_remove(&table.map, &old->node);
+        free(old);
+    }
+    struct counter *c = calloc(1, sizeof *c);
+    if (!c || !map_add(&table.map, &c->node, key)) {
+        free(c);
+        return NULL;
+    }
+    list_init(&c->age);
+    return c;
+}
+
+/* Under the lock. NULL without memory. The first letters of scopes differ. */
 static struct counter *get(const char *scope, str name, rt_time now)
 {
-    uint64_t key = str_ihash(name) ^ str_hash(str_c(scope));
+    uint64_t key = counts_hash(scope[0], name);
     struct map_node *m = map_find(&table.map, key);
-    struct counter *c = m ? container_of(m, struct counter, node) : NULL;
-    if (!c) {
-        if (table.map.n >= NAMES_MAX) {
-            struct counter *old = container_of(table.age.next, struct counter, age);
-            list_remove(&old->age);
-            map_remove(&table.map, &old->node);
-            free(old);
-        }
-        c = calloc(1, sizeof *c);
-        if (!c || !map_add(&table.map, &c->node, key)) {
-            free(c);
-            return NULL;
-        }
+    struct counter *c = m ? container_of(m, struct counter, node) : make(key);
+    if (!c)
+        return NULL;
+    if (!m)
         c->since[0] = c->since[1] = c->since[2] = now;
-        list_init(&c->age);
-    }
     list_remove(&c->age);
     list_push_back(&table.age, &c->age);
     for (int i = 0; i < 3; i++)
@@ -125,7 +132,7 @@ bool quota_take(const struct quota_ask *v, size_t n, uint32_t recipients, struct
 bool quota_seen(str account, const struct ip *from, uint32_t most, uint32_t *ret)
 {
     struct ip net = ip_mask(from, from->v == 6 ? 32 : 16);
-    uint64_t hash = str_hash(str_mem(&net, sizeof net));
+    uint64_t hash = counts_hash('n', str_mem(&net, sizeof net));
     rt_time now = rt_now();
     uint32_t n = 0;
     lock_take(&table.lock);
@@ -182,4 +189,73 @@ bool quota_sudden(str account, uint32_t most, uint32_t *ret_now, uint32_t *ret_u
     }
     lock_drop(&table.lock);
     return over;
+}
+
+/* ---- what outlives the process ---- */
+
+static bool worth_keeping(const struct counter *c)
+{
+    return c->n[QUOTA_MESSAGES][2] || c->n[QUOTA_RECIPIENTS][2] || c->hours || c->unknown || c->nets[0].net;
+}
+
+static void put(struct buf *b, const struct counter *c)
+{
+    for (int i = 0; i < 3; i++) {
+        buf_put_u64(b, (uint64_t)counts_wall(c->since[i]));
+        buf_put_u32(b, c->n[QUOTA_MESSAGES][i]);
+        buf_put_u32(b, c->n[QUOTA_RECIPIENTS][i]);
+    }
+    buf_put_u32(b, c->usual);
+    buf_put_u32(b, c->hours);
+    buf_put_u32(b, c->unknown);
+    buf_put_u64(b, (uint64_t)counts_wall(c->unknown_since));
+    for (int i = 0; i < NETWORKS && c->nets[i].net; i++) {
+        buf_put_u64(b, c->nets[i].net);
+        buf_put_u64(b, (uint64_t)counts_wall(c->nets[i].at));
+    }
+}
+
+static void save(struct counts_out *out)
+{
+    lock_take(&table.lock);
+    for (struct list *l = table.age.prev; l != &table.age; l = l->prev) {
+        const struct counter *c = container_of(l, struct counter, age);
+        char mem[COUNTS_NUMBERS_MAX];
+        struct buf b;
+        buf_init_fixed(&b, mem, sizeof mem);
+        if (!worth_keeping(c))
+            continue;
+        put(&b, c);
+        if (!counts_put(out, c->node.hash, buf_str(&b)))
+            break;
+    }
+    lock_drop(&table.lock);
+}
+
+/* The newest come first, and get the last place in the list of age. */
+static void load(uint64_t key, struct cur *in)
+{
+    struct counter *c = map_find(&table.map, key) ? NULL : make(key);
+    if (!c)
+        return;
+    for (int i = 0; i < 3; i++) {
+        c->since[i] = counts_moment((int64_t)cur_u64(in));
+        c->n[QUOTA_MESSAGES][i] = cur_u32(in);
+        c->n[QUOTA_RECIPIENTS][i] = cur_u32(in);
+    }
+    c->usual = cur_u32(in);
+    c->hours = cur_u32(in);
+    c->unknown = cur_u32(in);
+    c->unknown_since = counts_moment((int64_t)cur_u64(in));
+    for (int i = 0; i < NETWORKS && in->n; i++) {
+        c->nets[i].net = cur_u64(in);
+        c->nets[i].at = counts_moment((int64_t)cur_u64(in));
+    }
+    list_push_front(&table.age, &c->age);
+}
+
+void quota_keep(void)
+{
+    static const struct counts_owner owner = {'Q', save, load};
+    counts_register(&owner);
 }

@@ -1,7 +1,7 @@
 /*
  * What holds for mail of people, programs and devices with an account, and of local users: whose addresses they may
- * use, how much they may send, and when an account looks stolen (RFC 6409 6). Counts are in memory, bounded, and begin
- * anew with the server.
+ * use, how much they may send, and when an account looks stolen (RFC 6409 6). Counts are in memory, bounded, and
+ * outlive the process but for its last seconds.
  */
 #ifndef INTAKE_SUBMIT_H
 #define INTAKE_SUBMIT_H
@@ -42,6 +42,8 @@ struct quota_ask { /* one scope: "account alice@example.test" */
 bool quota_room(const struct quota_ask *v, size_t n, enum quota_what what, uint32_t more, struct reply *r);
 /* All or nothing: one message with so many recipients. */
 bool quota_take(const struct quota_ask *v, size_t n, uint32_t recipients, struct reply *r);
+
+void quota_keep(void); /* these counts outlive the process: before counts_open */
 
 /* Signs that an account is not used by its owner alone. NULL, or a text that says which limit was passed. */
 struct quota_signs {

@@ -73,6 +73,23 @@ err password_make(str password, char hash[PRIV_HASH_MAX], char scram[PRIV_HASH_M
 bool password_fits(str hash, str password);
 bool password_hash_valid(str hash);
 
+/* ---- account_file.c: files of accounts, sorted ---- */
+
+struct account_file {
+    str title;
+    bool unread;
+    struct account_line {
+        str name, hash; /* folded; a form of crypt(3), or "" none */
+        size_t line;
+    } * v;
+    size_t n;
+};
+/* Everything lies in `a`. E_NOMEM, E_LIMIT: too many lines. */
+err account_file_read(struct account_file *f, struct arena *a, const struct priv_file *from);
+const struct account_line *account_file_find(const struct account_file *f, str name);
+/* store.c: the hash of an account in the file of this generation. E_NOT_FOUND, E_UNSUPPORTED: there is no such file. */
+err store_file_hash(str title, str address, str bare, char hash[PRIV_HASH_MAX]);
+
 /* ---- secrets.c: the file of passwords ---- */
 
 /* Lower case, the domain in A-labels. False: not a name. */

@@ -23,7 +23,9 @@ enum {
     PRIV_NAME_MAX = 512,     /* octets of the name of a route */
     PRIV_SIG_MAX = 1024,     /* octets of a signature: RSA of 8192 bits */
     PRIV_LOGINS_MAX = 10000, /* passwords of routes */
-    PRIV_KEYS_MAX = 1000,    /* keys of TLS certificates */
+    PRIV_FILES_MAX = 100,    /* of accounts */
+    PRIV_FILE_LINES_MAX = 200000,
+    PRIV_KEYS_MAX = 1000, /* keys of TLS certificates */
     PRIV_LOOPS_MAX = 64,
     PRIV_MAIL_KEYS_MAX = 10000, /* of those that the server made, in memory at once */
 };
@@ -92,6 +94,10 @@ struct priv_signer { /* a key that signs mail */
     str key;         /* PEM or base64 */
     bool rsa;        /* what it has to be; else Ed25519 */
 };
+struct priv_file { /* of accounts: "NAME:HASH" a line, as Dovecot's passwd-file */
+    str title;     /* of the source */
+    str text;      /* p NULL: it could not be read */
+};
 struct priv_secrets {
     str srs; /* signs rewritten senders; empty: none */
     const struct priv_login *logins;
@@ -100,6 +106,8 @@ struct priv_secrets {
     size_t npairs;
     const struct priv_signer *signers;
     size_t nsigners;
+    const struct priv_file *files;
+    size_t nfiles;
     bool lenient;    /* a pair that is not well is left out */
     struct buf *why; /* receives what is wrong; may be NULL */
 };
@@ -140,6 +148,11 @@ err priv_secret_remove(str account, const str *title) YIELDS;
 /* Those of one account (or of all: ""), sorted by account, then title. Only for an operator; in `a`. */
 struct arena;
 err priv_secret_list(struct arena *a, str account, struct priv_secret **ret, size_t *ret_n) YIELDS;
+
+/* An account of a file that is a source. `bare`: how it may be called there, too; "" only by its address. `password`
+ * NULL: is there such an account? OK: yes, and the password, if one was asked about, is right; E_NOT_FOUND; E_DENIED:
+ * it is wrong, or the line has none that we understand; anything else: later. */
+err priv_file_account(str title, str address, str bare, const str *password) YIELDS;
 
 /* ---- SASL (RFC 4422), the server's side ----------------------------------------------------------------------- */
 

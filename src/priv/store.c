@@ -29,6 +29,8 @@ struct generation {
         struct sign_key *key;
     } * signers;
     size_t nsigners;
+    struct account_file *files;
+    size_t nfiles;
 };
 static struct lock lock;
 static struct generation *now, *before;
@@ -168,13 +170,17 @@ static err fill(struct generation *g, const struct priv_secrets *s)
         if (e == E_TLS && s->lenient)
             e = OK;
     }
+    g->files = arena_array(&g->arena, s->nfiles, sizeof *g->files);
+    e = e ? e : g->arena.e;
+    for (; g->nfiles < s->nfiles && !e; g->nfiles++)
+        e = account_file_read(&g->files[g->nfiles], &g->arena, &s->files[g->nfiles]);
     return e;
 }
 
 err priv_setup(const struct priv_secrets *s)
 {
     if (s->srs.n > PRIV_SECRET_MAX || s->nlogins > PRIV_LOGINS_MAX || s->npairs > PRIV_KEYS_MAX ||
-        s->nsigners > PRIV_KEYS_MAX)
+        s->nsigners > PRIV_KEYS_MAX || s->nfiles > PRIV_FILES_MAX)
         return E_LIMIT;
     struct generation *g = calloc(1, sizeof *g);
     if (!g)
@@ -225,6 +231,23 @@ err priv_do_password(str route, struct buf *out)
             buf_add(out, now->s.logins[i].password);
             e = out->e;
         }
+    lock_drop(&lock);
+    return e;
+}
+
+err store_file_hash(str title, str address, str bare, char hash[PRIV_HASH_MAX])
+{
+    const struct account_file *f = NULL;
+    err e = E_UNSUPPORTED;
+    lock_take(&lock);
+    for (size_t i = 0; now && !f && i < now->nfiles; i++)
+        if (str_eq(now->files[i].title, title) && !now->files[i].unread)
+            f = &now->files[i];
+    const struct account_line *x = f ? account_file_find(f, address) : NULL;
+    if (f && !x && bare.n)
+        x = account_file_find(f, bare);
+    if (f)
+        e = !x ? E_NOT_FOUND : str_to_c(x->hash, hash, PRIV_HASH_MAX) ? OK : E_BUG;
     lock_drop(&lock);
     return e;
 }

@@ -158,12 +158,13 @@ void exchange_leave(struct exchange *x)
     x->entered = false;
 }
 
-/* One step of the mechanism. What was right a while ago needs no turn: it costs nothing. False: refused. */
+/* One step of the mechanism. What was right a while ago needs no turn, since it costs nothing; but a client that is
+ * slowed or blocked must not learn that it guessed right. False: refused. */
 static bool take_step(struct exchange *x, str in, enum priv_result *ret)
 {
     bool costly = in.p && priv_sasl_is_costly(&x->sasl);
     *ret = costly ? priv_sasl_again(&x->sasl, in) : PRIV_WRONG;
-    if (*ret == PRIV_DONE)
+    if (*ret == PRIV_DONE && guard_calm(x->s->conf, &x->s->src.client.ip, str_c(x->sasl.account)))
         return true;
     if ((costly || x->sasl.mech == PRIV_SCRAM || x->sasl.mech == PRIV_SCRAM_PLUS) && !exchange_enter(x))
         return false;

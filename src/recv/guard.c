@@ -4,6 +4,7 @@
  * so that the others' wait is not longer for it.
  */
 #include "base/map.h"
+#include "db/counts.h"
 #include "recv/internal.h"
 
 #include <stdlib.h>
@@ -32,10 +33,10 @@ static struct {
 static uint64_t address_key(const struct ip *ip)
 {
     struct ip net = ip_mask(ip, ip->v == 6 ? 64 : 32);
-    return str_hash(str_mem(&net, sizeof net));
+    return counts_hash('A', str_mem(&net, sizeof net));
 }
 
-static uint64_t account_key(str account) { return str_ihash(account) ^ 0x9e3779b97f4a7c15u; }
+static uint64_t account_key(str account) { return counts_hash('B', account); }
 
 static struct entry *find(uint64_t key)
 {
@@ -61,6 +62,17 @@ static void make_room(void)
     }
 }
 
+static struct entry *make(uint64_t key)
+{
+    struct entry *e = guard.map.n < ENTRIES_MAX ? calloc(1, sizeof *e) : NULL;
+    if (!e || !map_add(&guard.map, &e->node, key)) {
+        free(e);
+        return NULL;
+    }
+    list_init(&e->age);
+    return e;
+}
+
 /* NULL without memory. */
 static struct entry *get(uint64_t key, rt_time now)
 {
@@ -68,15 +80,10 @@ static struct entry *get(uint64_t key, rt_time now)
     if (!e) {
         if (guard.map.n >= ENTRIES_MAX)
             make_room();
-        e = guard.map.n < ENTRIES_MAX ? calloc(1, sizeof *e) : NULL;
+        e = make(key);
         if (!e)
             return NULL;
         e->minute_since = e->hour_since = now;
-        list_init(&e->age);
-        if (!map_add(&guard.map, &e->node, key)) {
-            free(e);
-            return NULL;
-        }
     }
     list_remove(&e->age);
     list_push_back(&guard.age, &e->age);
@@ -156,6 +163,21 @@ enum guard_result guard_enter(const struct conf *c, const struct ip *ip, str acc
     return r;
 }
 
+bool guard_calm(const struct conf *c, const struct ip *ip, str account)
+{
+    uint64_t key = address_key(ip);
+    bool calm = true;
+    lock_take(&guard.lock);
+    rt_time now = rt_now();
+    const struct entry *a = get(key, now), *who = account.n ? get(account_key(account), now) : NULL;
+    if (!a || is_slow(c, a) || (a->blocked > now && !exempt(c, ip)))
+        calm = false;
+    if (who && !knows(who, key) && (is_slow(c, who) || (who->blocked > now && !exempt(c, ip))))
+        calm = false;
+    lock_drop(&guard.lock);
+    return calm;
+}
+
 void guard_leave(const struct ip *ip)
 {
     lock_take(&guard.lock);
@@ -202,4 +224,51 @@ void guard_good(const struct ip *ip, str account)
         who->known[0] = key;
     }
     lock_drop(&guard.lock);
+}
+
+/* ---- what outlives the process: failures of the last hour, blocks, and addresses that accounts know ---- */
+
+static void save(struct counts_out *out)
+{
+    lock_take(&guard.lock);
+    rt_time now = rt_now();
+    for (struct list *l = guard.age.prev; l != &guard.age; l = l->prev) {
+        const struct entry *e = container_of(l, struct entry, age);
+        char mem[96];
+        struct buf b;
+        if (!(e->hour && now - e->hour_since < HOUR) && e->blocked <= now && !e->known[0])
+            continue;
+        buf_init_fixed(&b, mem, sizeof mem);
+        buf_put_u32(&b, e->minute);
+        buf_put_u32(&b, e->hour);
+        buf_put_u64(&b, (uint64_t)counts_wall(e->minute_since));
+        buf_put_u64(&b, (uint64_t)counts_wall(e->hour_since));
+        buf_put_u64(&b, (uint64_t)counts_wall(e->blocked));
+        for (int i = 0; i < KNOWN; i++)
+            buf_put_u64(&b, e->known[i]);
+        if (!counts_put(out, e->node.hash, buf_str(&b)))
+            break;
+    }
+    lock_drop(&guard.lock);
+}
+
+static void load(uint64_t key, struct cur *in)
+{
+    struct entry *e = find(key) ? NULL : make(key);
+    if (!e)
+        return;
+    e->minute = cur_u32(in);
+    e->hour = cur_u32(in);
+    e->minute_since = counts_moment((int64_t)cur_u64(in));
+    e->hour_since = counts_moment((int64_t)cur_u64(in));
+    e->blocked = counts_moment((int64_t)cur_u64(in));
+    for (int i = 0; i < KNOWN; i++)
+        e->known[i] = cur_u64(in);
+    list_push_front(&guard.age, &e->age); /* the newest come first */
+}
+
+void guard_keep(void)
+{
+    static const struct counts_owner owner = {'G', save, load};
+    counts_register(&owner);
 }

@@ -143,6 +143,8 @@ enum guard_result {
  * failures one a second. `account` may be empty. */
 enum guard_result guard_enter(const struct conf *c, const struct ip *ip, str account) YIELDS;
 void guard_leave(const struct ip *ip);
+/* Neither slowed nor blocked: the answer to a password may be given without a turn. */
+bool guard_calm(const struct conf *c, const struct ip *ip, str account);
 /* True when this failure led to a block. */
 bool guard_failed(const struct conf *c, const struct ip *ip, str account);
 void guard_good(const struct ip *ip, str account); /* the account knows this address from now on */

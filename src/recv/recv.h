@@ -48,4 +48,7 @@ void recv_session(struct conn *c, struct recv_listener *l) YIELDS;
 /* The commands as a table for the manual: one line each. */
 void recv_manual(struct buf *out);
 
+/* Failed log-ins and blocks outlive the process: before counts_open (db/counts.h). */
+void guard_keep(void);
+
 #endif

@@ -16,7 +16,7 @@ CONF = """hostname = "mail.example.test"
 data-dir = "data"
 listener mx {{ address = "127.0.0.1:{0}" }}
 listener smtps {{ address = "127.0.0.1:{1}" submission = true tls = "implicit" }}
-tls {{ certificate = "cert.pem" key = "cert-key.pem" }}
+tls {{ certificate = "cert.pem" key = "cert-key.pem"  watch = 300ms }}
 relay-from = {{}}
 domain example.test {{ deliver = "maildir" }}
 {2}
@@ -188,5 +188,42 @@ def dovecot():
         d.folder.remove()
 
 
+def file():
+    """A text file of accounts with hashes of others' making: taken into use when it changes, hashes are in no memory of the worker"""
+    def hashed(password, scheme="SHA512-CRYPT"):
+        return run(need("doveadm"), "pw", "-s", scheme, "-p", password).stdout.strip()
+    text = "# people\nalice@example.test:%s:1000:1000::/home/alice::\nbob:%s\nerin@example.test:!\n" % (
+        hashed("in wonderland"), hashed("builder", "BLF-CRYPT"))
+    with Server('source people { type = "file" file = "people" domains = {"example.test"} }',
+                {"people": text}) as s:
+        os.chmod(s.folder.file("people"), 0o600)
+        check(s.login("local@example.test", "own") == 235, "own account")
+        check(s.login("alice@example.test", "in wonderland") == 235, "alice")
+        check(s.login("alice@example.test", "wrong") == 535, "a wrong password")
+        check(s.login("bob@example.test", "builder") == 235, "a bare name in the file")
+        check(s.login("erin@example.test", "!") == 535, "a locked account")
+        check(s.login("nobody@example.test", "x") == 535, "nobody")
+        check(s.rcpt("bob@example.test", True) == 250 and s.rcpt("erin@example.test") == 250, "recipients")
+        check(s.rcpt("nobody@example.test") == 550, "a recipient that is not there")
+        worker = s.server.workers()[0]
+        with open("/proc/%d/maps" % worker) as maps, open("/proc/%d/mem" % worker, "rb", 0) as mem:
+            secret = text.split(":")[1].split("}")[1].encode()
+            for row in maps:
+                begin, end = (int(x, 16) for x in row.split()[0].split("-"))
+                if "rw" in row and end - begin < 1 << 28:
+                    mem.seek(begin)
+                    try:
+                        check(secret not in mem.read(end - begin), "the hash is in the worker's memory: " + row)
+                    except OSError:
+                        pass
+        s.folder.file("people", text.replace("bob:", "robert:") + "carol@example.test:%s\n" % hashed("new"), 0o600)
+        wait_until(lambda: s.login("carol@example.test", "new") == 235, 15, "the changed file")
+        check(s.login("bob@example.test", "builder") == 535, "an account that has gone logs in")
+        check(s.login("robert@example.test", "builder") == 235, "an account that was renamed")
+        os.unlink(s.folder.file("people"))
+        time.sleep(1.5)
+        check(s.login("alice@example.test", "in wonderland") == 235, "with the file gone, what was read stays in use")
+
+
 if __name__ == "__main__":
-    main("sources", postgresql, ldap, dovecot)
+    main("sources", postgresql, ldap, dovecot, file)

@@ -338,5 +338,139 @@ def carried():
     sink.stop()
 
 
+def submit(s, address="127.0.0.1", to=("bob@example.test",), user=USER, password=PASSWORD, count=1):
+    """Codes of MAIL, or of the end of the text, of `count` messages on one connection."""
+    c = smtplib.SMTP_SSL("127.0.0.1", s.tls_port, context=context(), source_address=(address, 0))
+    c.login(user, password)
+    codes = []
+    for _ in range(count):
+        code, text = c.mail(user)
+        if code == 250:
+            for one in to:
+                c.rcpt(one)
+            code, text = c.data("From: %s\nSubject: x\n\nhello\n" % user)
+        codes.append((code, text.decode()))
+        c.rset()
+    c.close()
+    return codes
+
+
+def limit():
+    """An account at its limit is told so; all that was taken before arrives; a new start does not forget what was sent"""
+    with Server("submission { account-messages = \"20/h\" }") as s:
+        codes = submit(s, count=25)
+        check([c for c, _ in codes] == [250] * 20 + [450] * 5, "codes: %s" % codes)
+        check("4.7.1" in codes[-1][1] and "20 messages an hour" in codes[-1][1] and USER in codes[-1][1], codes[-1][1])
+        s.got(20)
+        s.server.process.stop()
+        s.server.start()
+        code, text = submit(s)[0]
+        check(code == 450 and "20 messages an hour" in text, "after a new start: %d %s" % (code, text))
+        check(submit(s, user="bob@example.test", password="builder", to=[USER])[0][0] == 250, "another account")
+        s.server.wait_mail("example.test", "alice", 1)
+        check(len(s.got(20)) == 20, "mail was lost or came twice")
+
+
+def blocks_survive():
+    """An address that was blocked is blocked after a new start, too; the account's own address is not"""
+    with Server("limit-exempt = {}\nauth { block-after = 3  attempts = 3 }") as s:
+        def login(address, password):
+            c = smtplib.SMTP_SSL("127.0.0.1", s.tls_port, context=context(), source_address=(address, 0))
+            try:
+                return c.login(USER, password)[0]
+            except smtplib.SMTPAuthenticationError as e:
+                return e.smtp_code
+            except smtplib.SMTPServerDisconnected:
+                return 421
+            finally:
+                c.close()
+        check(login("127.0.0.8", PASSWORD) == 235, "the right password")
+        for _ in range(3):
+            login("127.0.0.9", "wrong")
+        check(login("127.0.0.9", PASSWORD) == 454, "not blocked")
+        s.server.process.stop()
+        s.server.start()
+        check(login("127.0.0.9", PASSWORD) == 454, "not blocked any more after a new start")
+        check(login("127.0.0.8", PASSWORD) == 235, "the account's own address after a new start")
+
+
+def held(s, why):
+    """The account is held for this reason, its postmaster knows, and an operator lets it go."""
+    code, text = submit(s, "127.0.0.1")[0]
+    check(code == 450 and "held" in text and why in text, "not held: %d %s" % (code, text))
+    report = s.server.wait_mail("example.test", "postmaster", 1)[0].decode()
+    check(USER in report and why in report and "postrider user enable" in report, report)
+    check("account_held" in s.server.log(), "the log does not say so")
+    check("held" in s.server.cli("user", "show", USER).stdout, "user show does not say so")
+    check(submit(s, user="bob@example.test", password="builder", to=[USER])[0][0] == 250, "another account is held, too")
+    s.server.cli("user", "change", USER, "--password-stdin", stdin="another\n")
+    s.server.cli("user", "enable", USER)
+    code, text = submit(s, "127.0.0.1", password="another")[0]
+    check(code == 250, "still held: %d %s" % (code, text))
+
+
+def stolen_networks():
+    """An account used from many networks within an hour is held and reported, and goes on when an operator says so"""
+    with Server("limit-exempt = {}\nsubmission { stolen-networks = 5 }") as s:
+        for i in range(4):
+            check(submit(s, "127.%d.0.1" % (10 + i))[0][0] == 250, "from network %d" % i)
+        submit(s, "127.50.0.1")
+        held(s, "networks")
+
+
+def stolen_unknown():
+    """An account that writes to many who do not exist is held and reported"""
+    with Server("limit-exempt = {}\nsubmission { stolen-unknown = 12 }") as s:
+        check(submit(s, to=["bob@example.test"] + ["no%d@example.test" % i for i in range(11)])[0][0] == 250, "below the limit")
+        c = smtplib.SMTP_SSL("127.0.0.1", s.tls_port, context=context())
+        c.login(USER, PASSWORD)
+        c.mail(USER)
+        check(c.rcpt("no12@example.test")[0] == 550, "the twelfth")
+        c.close()
+        held(s, "do not exist")
+
+
+def crc32c(octets):
+    crc = 0xffffffff
+    for b in octets:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def with_a_past(s, hours, usual):
+    """Gives every account a past in the file of counts: so many hours with mail, this many messages at most."""
+    for name in ("counts.0", "counts.1"):
+        path = s.folder.file("data/" + name)
+        with open(path, "rb") as f:
+            octets = bytearray(f.read())
+        at = 48
+        while at < len(octets):
+            n = int.from_bytes(octets[at + 9:at + 11], "little")
+            if octets[at:at + 1] == b"Q":
+                numbers = at + 11 + 48
+                octets[numbers:numbers + 8] = usual.to_bytes(4, "little") + hours.to_bytes(4, "little")
+            at += 11 + n
+        if octets:
+            octets[40:44] = crc32c(octets[:40] + octets[48:]).to_bytes(4, "little")
+            with open(path, "wb") as f:
+                f.write(octets)
+
+
+def stolen_rate():
+    """An account that suddenly sends ten times what it ever sent in an hour is held and reported"""
+    with Server("limit-exempt = {}\nsubmission { stolen-rate = 30 }") as s:
+        check(submit(s)[0][0] == 250, "the first message")
+        s.server.process.stop()
+        with_a_past(s, 5, 2)
+        s.server.start()
+        codes = [c for c, _ in submit(s, count=35)]
+        check(codes == [250] * 29 + [450] * 6, "codes: %s" % codes)
+        held(s, "messages within an hour")
+        s.got(31)
+
+
 if __name__ == "__main__":
-    main("submission", python, swaks, msmtp, gsasl, curl, perl, git, mutt, s_nail, nodemailer, live_changes, flood, carried)
+    main("submission", python, swaks, msmtp, gsasl, curl, perl, git, mutt, s_nail, nodemailer, live_changes, flood, carried,
+         limit, blocks_survive, stolen_networks, stolen_unknown, stolen_rate)
