@@ -36,6 +36,10 @@ err jose_thumbprint(struct buf *out, const struct jose_key *k); /* base64url */
 /* A whole JWS (flattened JSON) for `url`; `kid` empty: the key itself stands in it. The keeper signs. */
 err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str url, str payload) YIELDS;
 
+/* The account's key, vouched for by a key that the authority gave (RFC 8555 7.3.4): a JWS with a MAC. The keeper has
+ * that key. */
+err jose_bind(struct buf *out, const struct jose_key *k, str kid, str url) YIELDS;
+
 /* ---- challenge.c: what is being proved ---- */
 
 /* Until challenge_end the key authorization is given under its token (http-01), or as a certificate for `name`

@@ -39,10 +39,29 @@ static void member(struct buf *out, const char *name, str value)
     text_json(out, value);
 }
 
+/* The two parts that are signed, with the dot between them. Returns where the dot is. */
+static size_t put_parts(struct buf *text, str head, str payload)
+{
+    base64url_encode(text, head);
+    size_t dot = text->n;
+    buf_add_char(text, '.');
+    base64url_encode(text, payload);
+    return dot;
+}
+
+static err put_whole(struct buf *out, const struct buf *text, size_t dot, str sig)
+{
+    buf_printf(out, "{\"protected\":\"" STR_FMT "\",\"payload\":\"" STR_FMT "\",\"signature\":\"",
+               STR_ARG(str_sub(buf_str(text), 0, dot)), STR_ARG(str_skip(buf_str(text), dot + 1)));
+    base64url_encode(out, sig);
+    buf_add(out, S("\"}"));
+    return out->e;
+}
+
 err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str url, str payload)
 {
     AUTO_BUF head;
-    AUTO_BUF text; /* base64url_encode(head) "." base64url_encode(payload) */
+    AUTO_BUF text;
     unsigned char digest[32], sig[64];
     buf_init(&head, 8192);
     buf_init(&text, REPLY_MAX);
@@ -56,18 +75,28 @@ err jose_sign(struct buf *out, const struct jose_key *k, str kid, str nonce, str
     member(&head, "nonce", nonce);
     member(&head, "url", url);
     buf_add_char(&head, '}');
-    base64url_encode(&text, buf_str(&head));
-    size_t dot = text.n;
-    buf_add_char(&text, '.');
-    base64url_encode(&text, payload);
+    size_t dot = put_parts(&text, buf_str(&head), payload);
     err e = head.e ? head.e : text.e ? text.e : sha256(buf_str(&text), digest);
     if (!e)
         e = priv_acme_sign(digest, sig);
-    if (e)
-        return e;
-    buf_printf(out, "{\"protected\":\"" STR_FMT "\",\"payload\":\"" STR_FMT "\",\"signature\":\"",
-               STR_ARG(str_sub(buf_str(&text), 0, dot)), STR_ARG(str_skip(buf_str(&text), dot + 1)));
-    base64url_encode(out, str_mem(sig, sizeof sig));
-    buf_add(out, S("\"}"));
-    return out->e;
+    return e ? e : put_whole(out, &text, dot, str_mem(sig, sizeof sig));
+}
+
+err jose_bind(struct buf *out, const struct jose_key *k, str kid, str url)
+{
+    AUTO_BUF head;
+    AUTO_BUF jwk;
+    AUTO_BUF text;
+    unsigned char mac[PRIV_MAC_SIZE];
+    buf_init(&head, 8192);
+    buf_init(&jwk, 1024);
+    buf_init(&text, PRIV_MESSAGE_MAX);
+    buf_add(&head, S("{\"alg\":\"HS256\""));
+    member(&head, "kid", kid);
+    member(&head, "url", url);
+    buf_add_char(&head, '}');
+    jose_jwk(&jwk, k);
+    size_t dot = put_parts(&text, buf_str(&head), buf_str(&jwk));
+    err e = head.e ? head.e : jwk.e ? jwk.e : text.e ? text.e : priv_acme_mac(buf_str(&text), mac);
+    return e ? e : put_whole(out, &text, dot, str_mem(mac, sizeof mac));
 }

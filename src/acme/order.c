@@ -130,22 +130,53 @@ static err read_directory(struct order *x)
     return OK;
 }
 
+/* What a new account says of itself. */
+static err describe_account(struct order *x, struct buf *b)
+{
+    const struct conf *c = x->c;
+    buf_add(b, S("{\"termsOfServiceAgreed\":true"));
+    for (size_t i = 0; i < c->acme_contact.n; i++) {
+        AUTO_BUF to;
+        buf_init(&to, 1024);
+        buf_printf(&to, "mailto:" STR_FMT, STR_ARG(c->acme_contact.v[i]));
+        buf_add(b, i ? S(",") : S(",\"contact\":["));
+        text_json(b, buf_str(&to));
+    }
+    buf_add(b, c->acme_contact.n ? S("]") : S(""));
+    err e = OK;
+    if (c->acme_eab_kid.n) {
+        buf_add(b, S(",\"externalAccountBinding\":"));
+        e = jose_bind(b, &x->key, c->acme_eab_kid, x->new_account);
+        if (e)
+            return fail(x, e, "the keeper's external account binding", str_c(err_text(e)));
+    }
+    buf_add_char(b, '}');
+    return b->e;
+}
+
+/* A key that the authority gave may serve once only: an account that is there already is asked for without it. */
+static err find_bound_account(struct order *x, struct https_reply *r)
+{
+    if (!x->c->acme_eab_kid.n)
+        return E_NOT_FOUND;
+    err e = post(x, "account", x->new_account, S("{\"onlyReturnExisting\":true}"), r);
+    if (e)
+        buf_clear(x->why);
+    return e;
+}
+
 /* The same request makes an account and finds it again (RFC 8555 7.3.1). */
 static err find_account(struct order *x)
 {
     AUTO_BUF b;
     struct https_reply r;
     buf_init(&b, 16384);
-    buf_add(&b, S("{\"termsOfServiceAgreed\":true"));
-    for (size_t i = 0; i < x->c->acme_contact.n; i++) {
-        AUTO_BUF to;
-        buf_init(&to, 1024);
-        buf_printf(&to, "mailto:" STR_FMT, STR_ARG(x->c->acme_contact.v[i]));
-        buf_add(&b, i ? S(",") : S(",\"contact\":["));
-        text_json(&b, buf_str(&to));
+    err e = find_bound_account(x, &r);
+    if (e) {
+        e = describe_account(x, &b);
+        if (!e)
+            e = post(x, "account", x->new_account, buf_str(&b), &r);
     }
-    buf_add(&b, x->c->acme_contact.n ? S("]}") : S("}"));
-    err e = b.e ? b.e : post(x, "account", x->new_account, buf_str(&b), &r);
     if (!e && r.location.n == 0)
         e = fail(x, E_PROTOCOL, "account", S("the answer has no Location"));
     if (!e)

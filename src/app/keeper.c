@@ -83,6 +83,7 @@ static void fill(struct collect *x)
                 (struct priv_file){c->sources[i].title, conf_bundle_text(x->b, c->sources[i].file)};
     if (c->acme_names.n && conf_bundle_text(x->b, acme).n)
         add_pair(x, acme, acme_key);
+    x->s.eab = str_trim(conf_bundle_text(x->b, c->acme_eab_key_file));
     x->s.srs = str_trim(conf_bundle_text(x->b, c->srs_secret_file.n ? c->srs_secret_file : srs));
 }
 

@@ -48,6 +48,9 @@ void check_acme(struct load *l)
         fail(&l->e, LINE(l, tls_certificate),
              "tls: certificate: expected either a certificate here or acme.names, found "
              "both");
+    if ((c->acme_eab_kid.n > 0) != (c->acme_eab_key_file.n > 0))
+        fail(&l->e, LINE(l, acme_eab_kid) + LINE(l, acme_eab_key_file),
+             "acme: expected both eab-kid and eab-key-file, found one of them");
     if (!str_starts(c->acme_directory, S("https://")))
         fail(&l->e, LINE(l, acme_directory), "acme: directory: expected an address that begins with https://, found %s",
              shown(&l->e, c->acme_directory));

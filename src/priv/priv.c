@@ -24,18 +24,22 @@ err priv_answer(uint32_t what, str in, struct buf *out)
     return e ? e : out->e ? out->e : out->n > priv_rows[what].most_out ? E_BUG : OK;
 }
 
-err priv_srs_mac(str text, unsigned char ret[PRIV_MAC_SIZE])
+static err ask_mac(enum priv_request what, str text, unsigned char ret[PRIV_MAC_SIZE]) YIELDS;
+static err ask_mac(enum priv_request what, str text, unsigned char ret[PRIV_MAC_SIZE])
 {
     struct buf out;
     unsigned char mac[PRIV_MAC_SIZE];
     buf_init_fixed(&out, mac, sizeof mac);
-    err e = priv_call(PRIV_srs_mac, text, &out);
+    err e = priv_call(what, text, &out);
     if (!e && out.n != sizeof mac)
         e = E_BUG;
     if (!e)
         memcpy(ret, mac, sizeof mac);
     return e;
 }
+
+err priv_srs_mac(str text, unsigned char ret[PRIV_MAC_SIZE]) { return ask_mac(PRIV_srs_mac, text, ret); }
+err priv_acme_mac(str text, unsigned char ret[PRIV_MAC_SIZE]) { return ask_mac(PRIV_acme_mac, text, ret); }
 
 bool priv_srs_verify(str text, str tag)
 {

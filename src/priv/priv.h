@@ -68,6 +68,9 @@ err priv_acme_key(unsigned char ret[64]) YIELDS;
 err priv_acme_sign(const unsigned char digest[32], unsigned char ret[64]) YIELDS;
 err priv_acme_csr(const str *names, size_t n, struct buf *out) YIELDS;
 err priv_acme_store(str chain) YIELDS;
+/* The MAC (HS256) of a text by the key that an authority gave for external account binding (RFC 8555 7.3.4).
+ * E_NOT_FOUND: there is none. */
+err priv_acme_mac(str text, unsigned char ret[PRIV_MAC_SIZE]) YIELDS;
 /* In the keeper, before it serves: where the two keys and the chain lie. */
 void priv_acme_open(int dirfd);
 
@@ -100,6 +103,7 @@ struct priv_file { /* of accounts: "NAME:HASH" a line, as Dovecot's passwd-file 
 };
 struct priv_secrets {
     str srs; /* signs rewritten senders; empty: none */
+    str eab; /* base64url: the key of ACME's external account binding; empty: none */
     const struct priv_login *logins;
     size_t nlogins;
     const struct priv_pair *pairs;

@@ -3,6 +3,7 @@
  * the handlers that use them. In the keeper; in process where there is none.
  */
 #include "base/arena.h"
+#include "base/codec.h"
 #include "priv/internal.h"
 #include "priv/sign_key.h"
 
@@ -144,6 +145,21 @@ static err add_signer(struct generation *g, const struct priv_signer *p, struct 
     return OK;
 }
 
+static bool read_eab(struct generation *g, str text)
+{
+    char *mem = arena_alloc(&g->arena, PRIV_SECRET_MAX);
+    struct buf b;
+    while (text.n && text.p[text.n - 1] == '=') /* some authorities show the padding */
+        text.n--;
+    if (!mem)
+        return false;
+    buf_init_fixed(&b, mem, PRIV_SECRET_MAX);
+    if (base64url_decode(&b, text) || b.n < 16)
+        return false;
+    g->s.eab = buf_str(&b);
+    return true;
+}
+
 static err fill(struct generation *g, const struct priv_secrets *s)
 {
     arena_init(&g->arena, 4096, (size_t)64 << 20);
@@ -156,6 +172,8 @@ static err fill(struct generation *g, const struct priv_secrets *s)
         fit = fit && v[i].password.n <= PRIV_SECRET_MAX;
     }
     g->s = (struct priv_secrets){.srs = arena_str(&g->arena, s->srs), .logins = v, .nlogins = s->nlogins};
+    if (s->eab.n && !read_eab(g, s->eab))
+        return refuse(s->why, S("acme.eab-key-file"), "not a key in base64url");
     g->keys = arena_array(&g->arena, s->npairs, sizeof *g->keys);
     err e = g->arena.e ? g->arena.e : fit ? OK : E_LIMIT;
     for (size_t i = 0; i < s->npairs && !e; i++) {
@@ -201,26 +219,31 @@ void priv_end(void)
 
 /* ---- handlers --------------------------------------------------------------------------------------------- */
 
-err priv_do_srs_mac(str text, struct buf *out)
+/* Under one of the two keys, copied so that nothing is held meanwhile. */
+static err mac(size_t field, str text, struct buf *out)
 {
-    unsigned char key[PRIV_SECRET_MAX], mac[EVP_MAX_MD_SIZE];
+    unsigned char key[PRIV_SECRET_MAX], sum[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     lock_take(&lock);
-    size_t key_n = now ? now->s.srs.n : 0;
+    const str *secret = now ? (const str *)((const char *)&now->s + field) : NULL;
+    size_t key_n = secret ? secret->n : 0;
     if (key_n)
-        memcpy(key, now->s.srs.p, key_n);
+        memcpy(key, secret->p, key_n);
     lock_drop(&lock);
     if (!key_n)
         return E_NOT_FOUND;
-    bool ok = HMAC(EVP_sha256(), key, (int)key_n, (const unsigned char *)text.p, text.n, mac, &n) && n == PRIV_MAC_SIZE;
+    bool ok = HMAC(EVP_sha256(), key, (int)key_n, (const unsigned char *)text.p, text.n, sum, &n) && n == PRIV_MAC_SIZE;
     OPENSSL_cleanse(key, sizeof key);
     if (!ok) {
         ERR_clear_error();
         return E_NOMEM;
     }
-    buf_add(out, str_mem(mac, PRIV_MAC_SIZE));
+    buf_add(out, str_mem(sum, PRIV_MAC_SIZE));
     return OK;
 }
+
+err priv_do_srs_mac(str text, struct buf *out) { return mac(offsetof(struct priv_secrets, srs), text, out); }
+err priv_do_acme_mac(str text, struct buf *out) { return mac(offsetof(struct priv_secrets, eab), text, out); }
 
 err priv_do_password(str route, struct buf *out)
 {

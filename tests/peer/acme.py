@@ -19,7 +19,7 @@ ZONE = {name: {"A": ["127.0.0.1"]} for name in NAMES}
 class Pebble:
     """The authority; it refuses a part of its own nonces, as the tests of ACME clients should expect."""
 
-    def __init__(self, life, proof_port, zone=None, reject=20):
+    def __init__(self, life, proof_port, zone=None, reject=20, eab=None):
         self.folder, self.port = Folder(), free_port()
         self.dns = DnsServer(dict(ZONE) if zone is None else zone)
         cert, key = certificate(self.folder, ["localhost"], "pebble")
@@ -27,7 +27,7 @@ class Pebble:
         self.folder.file("pebble.json", json.dumps({"pebble": {
             "listenAddress": "127.0.0.1:%d" % self.port, "managementListenAddress": "127.0.0.1:%d" % free_port(),
             "certificate": cert, "privateKey": key, "httpPort": proof_port, "tlsPort": proof_port,
-            "ocspResponderURL": "", "externalAccountBindingRequired": False, "certificateValidityPeriod": life}}))
+            "ocspResponderURL": "", "externalAccountBindingRequired": eab is not None, "externalAccountMACKeys": eab or {}, "certificateValidityPeriod": life}}))
         env = dict(os.environ, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT=str(reject), PEBBLE_AUTHZREUSE="0")
         self.process = Process([need("pebble"), "-config", self.folder.file("pebble.json"), "-strict", "-dnsserver",
                                 "127.0.0.1:%d" % self.dns.port], self.folder.file("log"), env=env)
@@ -113,6 +113,27 @@ def by_http():
 def by_tls():
     """tls-alpn-01: the same"""
     obtains("tls-alpn-01")
+
+
+def bound():
+    """External account binding: the authority wants it, a wrong key is told in the log, the right one gets a certificate and is not needed again"""
+    proof_port, key = free_port(), "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    with Pebble(86400, proof_port, eab={"kid-1": key}) as ca:
+        s = Server(ca, proof_port, extra='eab-kid = "kid-1"  eab-key-file = "eab.key"')
+        path = s.folder.file("eab.key", "A" + key[1:] + "\n", 0o600)
+        with s:
+            wait_until(lambda: "acme_failed" in s.log() and "binding" in s.log().lower(), 20, "a refusal; the log ends:\n" + s.log(2000))
+            with open(path, "w", encoding="ascii") as f:
+                f.write(key + "\n")
+            s.reload()
+            s.wait_issued()
+            check("-----BEGIN" not in s.log(), "a key is in the log")
+            with open(path, "w", encoding="ascii") as f:
+                f.write("A" + key[1:] + "\n")
+            s.process.stop()
+            os.unlink(s.folder.file("data/secrets/acme.crt"))
+            s.start()
+            s.wait_issued()
 
 
 class Load:
@@ -206,4 +227,4 @@ def not_there():
             s.wait_issued(60)
 
 
-main("acme", by_http, by_tls, renews, refused_names, not_there)
+main("acme", by_http, by_tls, bound, renews, refused_names, not_there)
