@@ -45,6 +45,6 @@ static int run(struct check_run *r)
 
 int cli_auth(int argc, char **argv)
 {
-    static const struct check_command c = {"auth", "", NEEDS_CLIENT | NEEDS_MESSAGE, NULL, 0, run};
+    static const struct check_command c = {"auth", "", NEEDS_CLIENT | NEEDS_MESSAGE, {NULL, 0}, run};
     return cli_check(&c, argc, argv);
 }

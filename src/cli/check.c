@@ -24,11 +24,11 @@ static struct {
     const char *resolver, *validate, *time, *explain, *ip, *helo, *from, *us;
 } given;
 
-static const struct check_option common[] = {
+static const struct cli_option common[] = {
     {"resolver", false, &given.resolver}, {"validate", true, &given.validate}, {"time", false, &given.time},
     {"explain", true, &given.explain},    {"hostname", false, &given.us},
 };
-static const struct check_option client[] = {
+static const struct cli_option client[] = {
     {"ip", false, &given.ip}, {"helo", false, &given.helo}, {"from", false, &given.from}};
 
 static int usage(const struct check_command *c)
@@ -40,41 +40,12 @@ static int usage(const struct check_command *c)
                     c->needs & NEEDS_MESSAGE ? " <MESSAGE" : "");
 }
 
-static const struct check_option *option(const struct check_option *v, size_t n, str name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(str_c(v[i].name), name))
-            return &v[i];
-    return NULL;
-}
-
 /* False: an option that is none, or without its value. */
 static bool read_options(const struct check_command *c, int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        str word = str_c(argv[i]);
-        if (!str_starts(word, S("--")))
-            return false;
-        str name = str_skip(word, 2);
-        size_t eq = str_find(name, '=');
-        name = str_sub(name, 0, eq);
-        const struct check_option *o = option(common, sizeof common / sizeof *common, name);
-        if (!o && c->needs & NEEDS_CLIENT)
-            o = option(client, sizeof client / sizeof *client, name);
-        if (!o)
-            o = option(c->options, c->noptions, name);
-        if (!o || (o->is_switch && eq != STR_NONE))
-            return false;
-        if (o->is_switch)
-            *o->value = o->name;
-        else if (eq != STR_NONE)
-            *o->value = argv[i] + 2 + eq + 1;
-        else if (++i < argc)
-            *o->value = argv[i];
-        else
-            return false;
-    }
-    return !(c->needs & NEEDS_CLIENT) || (given.ip && given.helo && given.from);
+    const struct cli_options tables[] = {CLI_OPTIONS(common), c->options, CLI_OPTIONS(client)};
+    return cli_options(tables, c->needs & NEEDS_CLIENT ? 3 : 2, argc, argv) &&
+           (!(c->needs & NEEDS_CLIENT) || (given.ip && given.helo && given.from));
 }
 
 static str strip_brackets(str s)

@@ -6,14 +6,7 @@
 #define CLI_CHECK_H
 #include "check/check.h"
 #include "cli/internal.h"
-
-/* A long option of one command: `value` receives what is behind it ("--name value" or "--name=value"), or, for a
- * switch, its name. */
-struct check_option {
-    const char *name; /* without the dashes */
-    bool is_switch;
-    const char **value;
-};
+#include "cli/options.h"
 
 enum check_needs {
     NEEDS_CLIENT = 1, /* --ip --helo --from */
@@ -31,8 +24,7 @@ struct check_run {
 struct check_command {
     const char *name, *usage; /* "dkim verify", behind "usage: postrider " */
     unsigned needs;           /* enum check_needs */
-    const struct check_option *options;
-    size_t noptions;
+    struct cli_options options;
     /* The exit status. Runs in a fiber of the only loop, with a resolver. */
     int (*run)(struct check_run *r) YIELDS;
     const struct dns_config *dns; /* servers and validate unless options say otherwise; NULL: the system's, no */

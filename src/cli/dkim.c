@@ -89,7 +89,7 @@ static struct {
     const char *domain, *selector, *key, *algorithm, *canon, *headers, *authserv, *bits;
 } given;
 
-static const struct check_option sign_options[] = {
+static const struct cli_option sign_options[] = {
     {"domain", false, &given.domain},       {"selector", false, &given.selector}, {"key", false, &given.key},
     {"algorithm", false, &given.algorithm}, {"canon", false, &given.canon},       {"headers", false, &given.headers},
     {"authserv", false, &given.authserv},
@@ -237,11 +237,17 @@ static int arc_seal_run(struct check_run *r)
 
 #define SIGN_USAGE "--domain NAME --selector NAME --key FILE"
 static const struct check_command commands[] = {
-    {"dkim verify", "", NEEDS_MESSAGE, NULL, 0, dkim_verify_run},
-    {"dkim sign", SIGN_USAGE " [--algorithm rsa-sha256|ed25519-sha256] [--canon C/C]\n           [--headers A:B:C] ",
-     NEEDS_MESSAGE, sign_options, 6, dkim_sign_run},
-    {"arc verify", "", NEEDS_MESSAGE, NULL, 0, arc_verify_run},
-    {"arc seal", SIGN_USAGE " --authserv NAME [--headers A:B:C]\n           ", NEEDS_MESSAGE, sign_options, 7,
+    {"dkim verify", "", NEEDS_MESSAGE, {NULL, 0}, dkim_verify_run},
+    {"dkim sign",
+     SIGN_USAGE " [--algorithm rsa-sha256|ed25519-sha256] [--canon C/C]\n           [--headers A:B:C] ",
+     NEEDS_MESSAGE,
+     {sign_options, 6},
+     dkim_sign_run},
+    {"arc verify", "", NEEDS_MESSAGE, {NULL, 0}, arc_verify_run},
+    {"arc seal",
+     SIGN_USAGE " --authserv NAME [--headers A:B:C]\n           ",
+     NEEDS_MESSAGE,
+     {sign_options, 7},
      arc_seal_run},
 };
 
@@ -314,21 +320,13 @@ static int key_usage(void)
 
 static bool key_options(int argc, char **argv)
 {
-    static const struct check_option options[] = {{"domain", false, &given.domain},
-                                                  {"selector", false, &given.selector},
-                                                  {"key", false, &given.key},
-                                                  {"algorithm", false, &given.algorithm},
-                                                  {"bits", false, &given.bits}};
-    for (int i = 1; i < argc; i += 2) {
-        bool known = false;
-        for (size_t k = 0; k < sizeof options / sizeof *options && i + 1 < argc; k++)
-            if (str_starts(str_c(argv[i]), S("--")) && str_eq(str_c(argv[i] + 2), str_c(options[k].name))) {
-                *options[k].value = argv[i + 1];
-                known = true;
-            }
-        if (!known)
-            return false;
-    }
+    static const struct cli_option options[] = {{"domain", false, &given.domain},
+                                                {"selector", false, &given.selector},
+                                                {"key", false, &given.key},
+                                                {"algorithm", false, &given.algorithm},
+                                                {"bits", false, &given.bits}};
+    if (!cli_options(&CLI_OPTIONS(options), 1, argc, argv))
+        return false;
     return given.domain && given.selector && given.key && domain_valid(str_c(given.domain), ADDR_F_UNDERSCORE) &&
            domain_valid(str_c(given.selector), ADDR_F_UNDERSCORE);
 }

@@ -150,7 +150,7 @@ static bool take_domain(int *argc, char **argv)
 
 int cli_doctor(int argc, char **argv)
 {
-    static const struct check_option options[] = {{"json", true, &wanted.json}, {"to", false, &wanted.to}};
+    static const struct cli_option options[] = {{"json", true, &wanted.json}, {"to", false, &wanted.to}};
     wanted.file = cli_config_file(&argc, argv);
     if (!wanted.file || !take_domain(&argc, argv))
         return cli_fail(EX_USAGE,
@@ -161,7 +161,7 @@ int cli_doctor(int argc, char **argv)
     wanted.conf = c;
     bool validate = c->dns_validate == CONF_TRUE || (c->dns_validate == CONF_AUTO && !c->dns_servers.n);
     const struct dns_config dns = {.servers = c->dns_servers.v, .nservers = c->dns_servers.n, .validate = validate};
-    const struct check_command command = {"doctor", "[-c FILE] [--json] [--to DOMAIN] [DOMAIN] ", 0, options, 2, run,
+    const struct check_command command = {"doctor", "[-c FILE] [--json] [--to DOMAIN] [DOMAIN] ", 0, {options, 2}, run,
                                           &dns};
     int status = cli_check(&command, argc, argv);
     conf_drop(&c);

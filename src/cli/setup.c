@@ -4,6 +4,7 @@
  */
 #include "cli/internal.h"
 #include "cli/keys.h"
+#include "cli/options.h"
 #include "wire/addr.h"
 
 #include <errno.h>
@@ -17,15 +18,12 @@ static struct {
     const char *domain, *hostname, *folder, *data, *user, *address, *ports, *password, *replace;
 } given;
 
-static const struct option_row {
-    const char *name, **value;
-    bool is_switch;
-} options[] = {
-    {"domain", &given.domain, false},  {"hostname", &given.hostname, false},
-    {"folder", &given.folder, false},  {"data-dir", &given.data, false},
-    {"user", &given.user, false},      {"address", &given.address, false},
-    {"ports", &given.ports, false},    {"password-stdin", &given.password, true},
-    {"replace", &given.replace, true},
+static const struct cli_option options[] = {
+    {"domain", false, &given.domain},  {"hostname", false, &given.hostname},
+    {"folder", false, &given.folder},  {"data-dir", false, &given.data},
+    {"user", false, &given.user},      {"address", false, &given.address},
+    {"ports", false, &given.ports},    {"password-stdin", true, &given.password},
+    {"replace", true, &given.replace},
 };
 
 static int usage(void)
@@ -37,16 +35,7 @@ static int usage(void)
 
 static bool read_options(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        const struct option_row *o = NULL;
-        for (size_t k = 0; k < sizeof options / sizeof *options; k++)
-            if (str_starts(str_c(argv[i]), S("--")) && str_eq(str_c(argv[i] + 2), str_c(options[k].name)))
-                o = &options[k];
-        if (!o || (!o->is_switch && ++i == argc))
-            return false;
-        *o->value = o->is_switch ? o->name : argv[i];
-    }
-    return !given.user == !given.password;
+    return cli_options(&CLI_OPTIONS(options), 1, argc, argv) && !given.user == !given.password;
 }
 
 /* A line of the terminal in `mem`; what stands in brackets when it is empty. */

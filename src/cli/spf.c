@@ -23,7 +23,7 @@ static int run(struct check_run *r)
 
 int cli_spf(int argc, char **argv)
 {
-    static const struct check_option options[] = {{"explanation", true, &explanation}};
-    static const struct check_command c = {"spf", "[--explanation] ", NEEDS_CLIENT, options, 1, run};
+    static const struct cli_option options[] = {{"explanation", true, &explanation}};
+    static const struct check_command c = {"spf", "[--explanation] ", NEEDS_CLIENT, {options, 1}, run};
     return cli_check(&c, argc, argv);
 }
