@@ -22,7 +22,7 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
     e = e ? e : queue_room(intake_rooms.queue, t->env.nto);
     if (!e && !(t->body = body_new_for(t->announced)))
         e = E_NOMEM;
-    if (!e && t->source->may_relay)
+    if (!e && t->source->trusted)
         e = sign_begin(t->conf, &t->sign_hash);
     if (e) {
         reply_trouble(r, e);

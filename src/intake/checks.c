@@ -30,7 +30,7 @@ static bool any(const struct conf *c)
 
 bool checks_wanted(const struct source *s, const struct conf *c)
 {
-    return any(c) && s->client.ip.v && !s->socket && !s->lmtp && !s->submitted && !s->authenticated && !s->may_relay &&
+    return any(c) && s->client.ip.v && !s->socket && !s->lmtp && !s->submitted && !s->authenticated && !s->trusted &&
            !conf_nets_has(&c->limit_exempt, &s->client.ip);
 }
 

@@ -95,7 +95,7 @@ static str keep_message_id(struct tx *t, str raw)
 }
 
 /* Those that we trust to relay may have written our own verdict for us: another server of ours, a filter. */
-static bool may_speak_for_us(const struct source *s) { return s->may_relay && !s->submitted && !s->authenticated; }
+static bool may_speak_for_us(const struct source *s) { return s->trusted && !s->submitted && !s->authenticated; }
 
 /* What goes before the message: what the checks found, the trace and, with `anew`, the fields as they should be. */
 static err new_head(struct tx *t, str fields, const struct head_facts *f, bool anew, bool edited, struct buf *out)

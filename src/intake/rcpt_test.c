@@ -106,7 +106,7 @@ static const struct tc cases[] = {
 static struct source source_of(enum who who)
 {
     struct source s = {.client_text = S("192.0.2.1"), .helo = S("client.test"), .esmtp = true};
-    s.may_relay = who == FRIEND;
+    s.may_relay = s.trusted = who == FRIEND;
     s.lmtp = who == LMTP;
     return s;
 }

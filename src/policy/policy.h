@@ -53,7 +53,8 @@ struct source {
     bool lmtp;          /* only our own domains; one answer for each recipient */
     bool authenticated; /* for the word behind `with` (RFC 3848) */
     bool socket;        /* local submission: Received names the user instead of a client */
-    bool may_relay;     /* trusted network, authenticated, or local */
+    bool may_relay;     /* trusted network, authenticated, or local; before a proxy's server everybody */
+    bool trusted;       /* the same, before a proxy's server too: no check of others' mail, and our signature */
     bool submitted;     /* repair missing headers (RFC 6409 8) */
     bool proxied;       /* the server behind a proxy listener has the last word */
     bool early;         /* the client talked before it was greeted */

@@ -111,10 +111,12 @@ void session_trust(struct session *s)
         break;
     case RECV_PROXY:
         src->may_relay = true; /* the server behind has its own opinion */
-        break;
+        src->trusted = src->authenticated || nets_have(&s->conf->relay_from, &src->client.ip);
+        return;
     default:
         src->may_relay = src->authenticated || nets_have(&s->conf->relay_from, &src->client.ip);
     }
+    src->trusted = src->may_relay;
 }
 
 void session_client(struct session *s)

@@ -7,6 +7,7 @@ import time
 
 from common import main
 import confs
+from dnsd import DnsServer
 from harness import POSTRIDER, Folder, Process, certificate, check, equal, free_port, wait_until
 from ledger import compare
 from mailtext import AWKWARD, body, message, stuffed
@@ -499,6 +500,105 @@ def watched():
         check(any(row.get("who") == "C" and row["text"] == "seen by many" for row in rows), "no such line in JSON")
 
 
+RULES = """
+rule seen  { if = "sender is a@client.test" then = "add header X-Seen: here" }
+rule old   { if = "header Subject contains old" then = {"change header Subject: new", "remove header X-Gone"} }
+rule mine  { if = "header Subject contains body" then = "replace body ..hidden" }
+rule from  { if = "header Subject contains sender" then = {"set sender other@client.test", "add recipient more@inner.test"} }
+rule less  { if = "header Subject contains less" then = "remove recipient c@inner.test" }
+rule no    { if = "header Subject contains refused and size > 10" at = "end" then = "refuse 554 5.7.9 not this one" }
+rule away  { if = "header Subject contains away" at = "end" then = "discard" }
+rule jail  { if = "header Subject contains jail" at = "end" then = "quarantine because" }
+"""
+
+
+def held_text(subject, size=100):
+    return (b"From: a@client.test\r\nSubject: %s\r\nX-Gone: yes\r\n\r\n" % subject.encode() +
+            b"..line of text\r\n" * (size // 16) + b"end\r\n")
+
+
+def rules_change_mail():
+    """Messages that rules may change are held, edited and sent on: header, body, sender, recipients"""
+    with Proxied(extra=RULES, offers=FULL) as p, p.talk() as c:
+        def send(subject, size=100, by="DATA", text=None):
+            octets = text or held_text(subject, size)
+            before = len(p.fake.wait(0))
+            if by == "DATA":
+                got = c.mail("a@client.test", ["b@inner.test", "c@inner.test"], stuffed(octets))
+            else:
+                c.command("MAIL FROM:<a@client.test>" + (" BODY=BINARYMIME" if by == "BINARYMIME" else ""), 250)
+                c.command("RCPT TO:<b@inner.test>", 250)
+                for at in range(0, len(octets), 70000):
+                    part = octets[at:at + 70000]
+                    c.send(b"BDAT %d%s\r\n" % (len(part), b" LAST" if at + 70000 >= len(octets) else b"") + part)
+                    got = c.reply()
+            equal(got[0], 250, "answer to " + subject)
+            return octets, p.fake.wait(before + 1)[before]
+
+        for size in (100, 20000, 1000000):
+            for by in ("DATA", "BDAT", "BINARYMIME"):
+                octets, t = send("plain", size, by)
+                head, rest = t.data.split(b"\r\n\r\n", 1)
+                check(b"X-Seen: here" in head and b"Received: from client.test" in head, "the header: %r" % head)
+                equal(rest == octets.split(b"\r\n\r\n", 1)[1], True, "the body of %d octets by %s" % (size, by))
+                equal(t.by, "BDAT" if by == "BINARYMIME" else "DATA", "the way it came")
+        for size in (100, 1000000):
+            _, t = send("old", size)
+            check(b"Subject: new\r\n" in t.data and b"X-Gone" not in t.data, "the header was not changed: %r" % t.data[:400])
+            _, t = send("body", size)
+            equal(t.data.split(b"\r\n\r\n", 1)[1], b"..hidden\r\n", "the new body")
+        _, t = send("sender")
+        equal((t.sender, t.rcpts), ("other@client.test", ["b@inner.test", "c@inner.test", "more@inner.test"]), "the envelope")
+        _, t = send("less")
+        equal(t.rcpts, ["b@inner.test"], "recipients that are left")
+
+
+def rules_stop_mail():
+    """A refusal at the end, a discard and a quarantine never complete at the server, and the session goes on"""
+    for listener, jailed in (("", 550), ('split = "store"', 250)):
+        with Proxied(extra=RULES, listener=listener, offers=FULL) as p, p.talk() as c:
+            for subject, want in (("refused", 554), ("away", 250), ("jail", jailed), ("fine", 250)):
+                for size in (100, 1000000):
+                    got = c.mail("a@client.test", ["b@inner.test"], stuffed(held_text(subject, size)))
+                    equal(got[0], want, "%s: %r" % (subject, got))
+            equal([b"Subject: fine" in t.data for t in p.fake.wait(2)], [True, True], "what arrived")
+            equal(p.server.status()["queued"], 2 if listener else 0, "what is kept here")
+
+
+def held_and_the_server():
+    """What the server says of a held message, or does to it, is the client's answer"""
+    for verb in ("DATA", "TEXT"):
+        for reply in ("450 4.7.1 later, says the server", "550 5.7.1 never, says the server", drop, stall):
+            script = {verb: for_clients(reply) if isinstance(reply, str) else
+                      lambda s, line, act=reply: act(s, line) if s.tx.sender != "" and "<>" not in line else None}
+            with Proxied(extra=RULES, script=script) as p, p.talk() as c:
+                for size in (100, 600000):
+                    got = c.mail("a@client.test", ["b@inner.test"], stuffed(held_text("x", size)))
+                    equal(got[0], int(reply[:3]) if isinstance(reply, str) else 451, "%s %s: %r" % (verb, reply, got))
+    with Proxied(extra=RULES, script={"RCPT": lambda s, line: "550 5.1.1 no more" if "more@" in line else None}) as p, \
+            p.talk() as c:
+        equal(c.mail("a@client.test", ["b@inner.test"], stuffed(held_text("sender")))[0], 550, "a recipient that a rule added")
+        equal(c.mail("a@client.test", ["b@inner.test"], stuffed(held_text("x")))[0], 250, "the next message")
+
+
+def strangers_are_checked():
+    """SPF, DKIM and DMARC of strangers are judged before the server hears the end, and told in the header"""
+    zone = {"good.test": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}, "bad.test": {"TXT": ["v=spf1 -all"]},
+            "_dmarc.bad.test": {"TXT": ["v=DMARC1; p=reject"]}}
+    with DnsServer(zone) as dns:
+        extra = 'limit-exempt = {}\ndns { servers = {"127.0.0.1:%d"} }\n' % dns.port
+        with Proxied(extra=extra, offers=FULL) as p, p.talk() as c:
+            for name, want in (("good", 250), ("bad", 550)):
+                text = b"From: a@%s.test\r\nDate: Mon, 02 Jan 2023 10:00:00 +0000\r\nMessage-ID: <1@x.test>\r\n" \
+                       b"Subject: x\r\n\r\ntext\r\n" % name.encode()
+                got = c.mail("a@%s.test" % name, ["b@inner.test"], stuffed(text))
+                equal(got[0], want, "%s: %r" % (name, got))
+            arrived = p.fake.wait(1)
+            equal(len(arrived), 1, "messages that arrived")
+            check(b"Authentication-Results: edge.example.test" in arrived[0].data and b"spf=pass" in arrived[0].data,
+                  "what was found is not in the header: %r" % arrived[0].data)
+
+
 def postfix_behind():
     """Postfix as the server behind: mail arrives, its refusals and its XCLIENT work, relaying turns status red"""
     port, edge, told = free_port(), free_port(), free_port()
@@ -536,4 +636,4 @@ if __name__ == "__main__":
     main("proxy", passes_everything, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
          nobody_there, speaks_before_the_dot, refused_here_never_arrives, smuggling, one_connection, no_recipient_left,
          fails_over, shares_by_domain, connections_are_limited, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
-         postfix_behind)
+         rules_change_mail, rules_stop_mail, held_and_the_server, strangers_are_checked, postfix_behind)

@@ -270,9 +270,9 @@ static int postrider_main(struct node *n)
     e = e ? e : listener_follow(now);
     if (e)
         return 2;
-    while ((e = open_stores(n)) != OK) { /* a disk that fails: its supervisor tries again */
+    for (rt_time begun = sim.now; (e = open_stores(n)) != OK; begun = sim.now) {
         trace("%s: cannot start: %s", n->name, err_name(e));
-        if (disk_troubled_until(n->disk) != RT_NEVER)
+        if (!disk_troubled(n->disk, begun, sim.now)) /* else its supervisor tries again */
             return 3;
         history_close(&history);
         queue_free(&s->queue);
