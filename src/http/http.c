@@ -2,9 +2,13 @@
 #include "http/http.h"
 
 #include "base/cleanup.h"
+#include "base/list.h"
 #include "base/text.h"
 
-enum { ADDRESSES_MAX = 4, PIECE = 16 * 1024 };
+#include <stddef.h>
+#include <sys/un.h>
+
+enum { ADDRESSES_MAX = 4, PIECE = 16 * 1024, HEAD_OUT_MAX = 128 * 1024, LOOPS_MAX = 64, SERVER_NAME_MAX = 300 };
 
 bool http_url_parse(str s, struct http_url *ret)
 {
@@ -65,6 +69,15 @@ static err find(const struct http_question *q, struct target v[ADDRESSES_MAX], s
     struct ip ip;
     err first = OK;
     arena_init(&a, 2048, 256 * 1024);
+    if (q->unix_path) {
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        if (!str_to_c(str_c(q->unix_path), un.sun_path, sizeof un.sun_path))
+            return E_SYNTAX;
+        v[0] = (struct target){0};
+        memcpy(&v[0].to, &un, sizeof un);
+        *n = 1;
+        return OK;
+    }
     if (ip_parse(q->url.host, &ip))
         return add(q, ip, v, n);
     for (int f = 0; f < 2; f++) {
@@ -108,33 +121,137 @@ static err reach(const struct http_question *q, struct conn *c, struct buf *why)
     return e;
 }
 
+/* ---- connections that stay ------------------------------------------------------------------------------------- */
+
+struct line {
+    struct list idle;
+    struct timer timer;
+    struct conn conn;
+    char server[SERVER_NAME_MAX]; /* what it leads to */
+};
+static struct pool {
+    struct list idle; /* most recent first; next NULL: not begun */
+    size_t n;
+} pools[LOOPS_MAX];
+
+static struct pool *pool_here(void)
+{
+    struct pool *p = &pools[(unsigned)rt_index() % LOOPS_MAX];
+    if (!p->idle.next)
+        list_init(&p->idle);
+    return p;
+}
+
+/* False: too long a name to be kept by. */
+static bool name_server(const struct http_question *q, char name[SERVER_NAME_MAX])
+{
+    struct buf b;
+    buf_init_fixed(&b, name, SERVER_NAME_MAX);
+    buf_printf(&b, "%d %u " STR_FMT " %s%c", q->url.tls, q->url.port, STR_ARG(q->url.host),
+               q->unix_path ? q->unix_path : "", 0);
+    return !b.e && !q->ca_pem;
+}
+
+static void forget(struct line *l)
+{
+    conn_close(&l->conn);
+    free(l);
+}
+
+static void unpool(struct line *l)
+{
+    timer_stop(&l->timer);
+    list_remove(&l->idle);
+    pool_here()->n--;
+}
+
+static void expire(struct timer *t)
+{
+    struct line *l = container_of(t, struct line, timer);
+    unpool(l);
+    forget(l);
+}
+
+/* One that the server has not closed meanwhile; NULL: none. */
+static struct line *take_kept(const struct http_question *q)
+{
+    char name[SERVER_NAME_MAX];
+    struct pool *pool = pool_here();
+    if (!q->keep || !name_server(q, name))
+        return NULL;
+    LIST_EACH(it, &pool->idle)
+    {
+        struct line *l = container_of(it, struct line, idle);
+        if (strncmp(l->server, name, sizeof name) != 0)
+            continue;
+        unpool(l);
+        if (!conn_readable(&l->conn) && !l->conn.e && conn_buffered(&l->conn) == 0)
+            return l;
+        forget(l);
+    }
+    return NULL;
+}
+
+static void keep(struct line *l)
+{
+    struct pool *pool = pool_here();
+    if (pool->n >= HTTP_KEPT_MAX || fiber_cancelled()) {
+        forget(l);
+        return;
+    }
+    list_push_front(&pool->idle, &l->idle);
+    pool->n++;
+    l->timer.fn = expire;
+    timer_set(&l->timer, rt_after(HTTP_KEPT_TIME));
+}
+
 /* ---- asking -------------------------------------------------------------------------------------------------- */
+
+static err put_pieces(const struct http_question *q, struct conn *c) YIELDS;
+static err put_pieces(const struct http_question *q, struct conn *c)
+{
+    for (uint64_t at = 0; at < q->size && !c->e;) {
+        str piece;
+        err e = q->read(q->arg, at, &piece);
+        if (e)
+            return e;
+        piece = str_sub(piece, 0, q->size - at < piece.n ? (size_t)(q->size - at) : piece.n);
+        if (!piece.n)
+            return E_IO; /* there is less than was said */
+        conn_write(c, piece);
+        at += piece.n;
+    }
+    return c->e;
+}
 
 static err put(const struct http_question *q, struct conn *c) YIELDS;
 static err put(const struct http_question *q, struct conn *c)
 {
     AUTO_BUF b;
-    buf_init(&b, 64 * 1024);
+    uint64_t size = q->read ? q->size : q->body.n;
+    buf_init(&b, HEAD_OUT_MAX);
     bool v6 = str_find(q->url.host, ':') != STR_NONE;
     buf_printf(&b, "%s " STR_FMT " HTTP/1.1\r\nHost: %s" STR_FMT "%s", q->method, STR_ARG(q->url.path), v6 ? "[" : "",
                STR_ARG(q->url.host), v6 ? "]" : "");
     if (q->url.port != (q->url.tls ? 443 : 80))
         buf_printf(&b, ":%u", q->url.port);
-    buf_add_c(&b, "\r\nUser-Agent: postrider/" POSTRIDER_VERSION "\r\nAccept-Language: en\r\nConnection: close\r\n");
+    buf_add_c(&b, "\r\nUser-Agent: postrider/" POSTRIDER_VERSION "\r\nAccept-Language: en\r\n");
+    buf_printf(&b, "Connection: %s\r\n", q->keep ? "keep-alive" : "close");
     for (size_t i = 0; i < q->nfields; i++) {
         if (!http1_token(q->fields[i].name) || !http1_value(q->fields[i].value))
             return E_SYNTAX;
         buf_printf(&b, STR_FMT ": " STR_FMT "\r\n", STR_ARG(q->fields[i].name), STR_ARG(q->fields[i].value));
     }
-    if (q->body.n || q->method[0] == 'P')
-        buf_printf(&b, "Content-Length: %zu\r\n", q->body.n);
+    if (size || q->method[0] == 'P')
+        buf_printf(&b, "Content-Length: %llu\r\n", (unsigned long long)size);
     buf_add_c(&b, "\r\n");
     if (b.e)
         return b.e;
     conn_write(c, buf_str(&b));
-    if (q->body.n)
+    if (q->body.n && !q->read)
         conn_write(c, q->body);
-    return conn_flush(c);
+    err e = q->read ? put_pieces(q, c) : OK;
+    return e ? e : conn_flush(c);
 }
 
 /* Everything that came is kept, so that the parser, which is pure, can be asked again with more. */
@@ -165,21 +282,63 @@ static err take(const struct http_question *q, struct conn *c, struct arena *a, 
         if (e)
             return e;
         str kept = arena_str(a, buf_str(&got)); /* the views of the answer must outlive the buffer */
-        return kept.p ? http1_answer(kept, ended, head_only, a, ret) : a->e;
+        e = kept.p ? http1_answer(kept, ended, head_only, a, ret) : a->e;
+        ret->lasts = !e && ret->lasts && !ended && ret->used == kept.n;
+        return e;
     }
+}
+
+/* The question on a connection that is open, and its answer. */
+static err converse(const struct http_question *q, struct conn *c, struct arena *a, struct http1_answer *ret) YIELDS;
+static err converse(const struct http_question *q, struct conn *c, struct arena *a, struct http1_answer *ret)
+{
+    c->deadline = q->deadline;
+    err e = put(q, c);
+    if (!e || c->e == E_RESET || c->e == E_CLOSED) { /* a server that answers early may stop reading */
+        if (e)
+            conn_hear(c);
+        e = take(q, c, a, ret);
+    }
+    return e;
+}
+
+static struct line *open_line(const struct http_question *q, err *ret_e, struct buf *why) YIELDS;
+static struct line *open_line(const struct http_question *q, err *ret_e, struct buf *why)
+{
+    struct line *l = calloc(1, sizeof *l);
+    *ret_e = l ? reach(q, &l->conn, why) : E_NOMEM;
+    if (*ret_e) {
+        free(l);
+        return NULL;
+    }
+    return l;
 }
 
 err http_ask(const struct http_question *q, struct arena *a, struct http1_answer *ret, struct buf *why)
 {
-    struct conn c;
-    err e = reach(q, &c, why);
-    if (e)
-        return e;
-    e = put(q, &c);
-    if (!e || c.e == E_RESET || c.e == E_CLOSED) /* a server that answers early may stop reading */
-        e = take(q, &c, a, ret);
+    struct line *l = take_kept(q);
+    bool old = l != NULL;
+    uint64_t heard = old ? l->conn.bytes_in : 0;
+    err e = OK;
+    if (old) {
+        e = converse(q, &l->conn, a, ret);
+        if (e && (l->conn.e == E_CLOSED || l->conn.e == E_RESET) && l->conn.bytes_in == heard) {
+            forget(l); /* it was just closing */
+            l = NULL;
+            e = OK;
+        }
+    }
+    if (!l) {
+        l = open_line(q, &e, why);
+        if (!l)
+            return e;
+        e = converse(q, &l->conn, a, ret);
+    }
     if (e)
         say(why, "no answer", e);
-    conn_close(&c);
+    if (!e && q->keep && ret->lasts && !l->conn.e && conn_buffered(&l->conn) == 0 && name_server(q, l->server))
+        keep(l);
+    else
+        forget(l);
     return e;
 }

@@ -1,5 +1,5 @@
 /*
- * http: HTTP/1.1 on fibers, both ends: one question, one connection, one answer. No redirects, no cookies, no
+ * http: HTTP/1.1 on fibers, both ends: one question, one answer. No redirects, no cookies, no
  * compression: what policies, certificates and filters are fetched with needs none of them, nor do the few texts that
  * are served (policies, metrics, proofs for an authority).
  */
@@ -23,12 +23,24 @@ struct http_question {
     const struct http1_field *fields; /* beside Host, User-Agent, Content-Length, Connection */
     size_t nfields;
     str body;
+    /* Instead of `body`, so that it need not be in memory: `size` octets, of which *ret is a piece that begins at
+     * `at`. The view holds until the next call. */
+    err (*read)(void *arg, uint64_t at, str *ret) YIELDS;
+    void *arg;
+    uint64_t size;
     const char *ca_pem; /* roots instead of the system's; NULL: the system's */
     size_t most;        /* octets of the answer, head and all */
     rt_time deadline;
     bool any_certificate; /* over TLS with whoever answers (RFC 8460 3) */
     bool private_targets; /* addresses that are not public may be asked (RFC 6890) */
+    bool private_targets;  /* addresses that are not public may be asked (RFC 6890) */
+    const char *unix_path; /* the socket of the server, whatever the URL's host; NULL: it has none */
+    /* Take a connection that an earlier question left open, and leave this one open. A question that a server did not
+     * answer because it was closing such a connection is asked again: only for those that do no harm twice. */
+    bool keep;
 };
+enum { HTTP_KEPT_MAX = 16 }; /* connections of one loop that nobody uses */
+#define HTTP_KEPT_TIME (20 * RT_S)
 /* The answer's strings are in `a` (whose limit must leave room for `most`), whatever its status is. E_LIMIT: it is
  * larger than `most`; E_PRIVATE; E_SYNTAX: it is no HTTP; errors of DNS, connections and TLS. *why (may be NULL) in
  * words. */

@@ -63,6 +63,10 @@ const char *head_with(bool esmtp, bool lmtp, bool tls, bool auth, bool utf8);
 void head_date(struct buf *out, int64_t unix_s);
 void head_message_id(struct buf *out, int64_t unix_ms, uint64_t random, str hostname);
 
+/* A date-time (RFC 5322 3.3), obsolete forms too (4.3): comments, years of two digits, names of zones. The day of the
+ * week is not compared with the date. False: it is none, or a day that no month has. */
+bool head_date_read(str value, int64_t *ret_unix_s);
+
 /* --- Address lists of From, To, Cc, Bcc (RFC 5322 3.4, obsolete forms too) --- */
 struct head_addr {
     str display; /* the phrase before <...>, raw, trimmed; may be "" */

@@ -119,8 +119,9 @@ static err chunk_size(str s, size_t *ret)
 }
 
 /* Walks over the chunks; copies them to `to` unless it is NULL. The size of the body in *ret_n. */
-static err chunks(str rest, char *to, size_t *ret_n)
+static err chunks(str rest, char *to, size_t *ret_n, size_t *ret_used)
 {
+    const char *from = rest.p;
     size_t n, sum = 0;
     str s;
     for (;;) {
@@ -147,20 +148,21 @@ static err chunks(str rest, char *to, size_t *ret_n)
             return rest.n > HTTP1_HEAD_MAX ? E_LIMIT : E_AGAIN;
     } while (s.n);
     *ret_n = sum;
+    *ret_used = (size_t)(rest.p - from);
     return OK;
 }
 
 static err chunked(str rest, struct arena *a, struct http1_answer *r)
 {
     size_t n = 0;
-    err e = chunks(rest, NULL, &n);
+    err e = chunks(rest, NULL, &n, &r->used);
     char *p = e ? NULL : arena_alloc(a, n + 1);
     if (e)
         return e;
     if (!p)
         return a->e;
     r->body = str_mem(p, n);
-    return chunks(rest, p, &n);
+    return chunks(rest, p, &n, &r->used);
 }
 
 static err body(str rest, bool ended, struct arena *a, struct http1_answer *r)
@@ -174,6 +176,8 @@ static err body(str rest, bool ended, struct arena *a, struct http1_answer *r)
     if (length.p ? rest.n < n : !ended)
         return E_AGAIN;
     r->body = length.p ? str_sub(rest, 0, n) : rest;
+    r->used = r->body.n;
+    r->lasts = r->lasts && length.p;
     return OK;
 }
 
@@ -181,13 +185,17 @@ err http1_answer(str octets, bool ended, bool head_only, struct arena *a, struct
 {
     struct http1_answer r = {.v = arena_array(a, HTTP1_FIELDS_MAX, sizeof *r.v)};
     err e = r.v ? OK : a->e;
+    size_t all = octets.n;
+    bool old = str_starts(octets, S("HTTP/1.0"));
     for (int i = 0; !e && (i == 0 || (r.status < 200 && r.status != 101)); i++)
         e = i == HTTP1_INTERIM_MAX ? E_LIMIT : head(&octets, &r);
     r.body = S("");
+    r.lasts = !e && !old && !str_ieq(http1_field(&r, S("Connection")), S("close"));
     if (!e && !head_only && r.status >= 200 && r.status != 204 && r.status != 304)
         e = body(octets, ended, a, &r);
     if (e == E_AGAIN && ended)
         return E_RESET;
+    r.used += all - octets.n;
     if (!e)
         *ret = r;
     return e;

@@ -14,6 +14,8 @@ struct http1_answer {
     struct http1_field *v;
     size_t n;
     str body;
+    size_t used; /* octets that the answer takes */
+    bool lasts;  /* the connection may be used again (RFC 9112 9.3) */
 };
 
 /* `octets`: everything that came; `ended`: no more will. Interim answers (1xx) are passed over. Views point into

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&a, 16384, 1 << 20);
     err e = http1_answer(all, true, false, &a, &r);
     MUST(e != E_AGAIN);
-    MUST(e || (r.status >= 100 && r.status <= 999 && r.n <= HTTP1_FIELDS_MAX && r.body.n <= size));
+    MUST(e || (r.status >= 100 && r.status <= 999 && r.n <= HTTP1_FIELDS_MAX && r.body.n <= size && r.used <= size));
     for (size_t n = 0; n < size && n < 200; n++) {
         err p = http1_answer(str_sub(all, 0, n), false, false, &a, &part);
         MUST(p != E_RESET);
