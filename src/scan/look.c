@@ -25,6 +25,8 @@ static const struct {
     {SCAN_PDF, S_INIT("/Launch"), SCAN_ACTIVE},
     {SCAN_PDF, S_INIT("/JavaScript"), SCAN_ACTIVE},
     {SCAN_PDF, S_INIT("/Encrypt"), SCAN_ENCRYPTED},
+    {SCAN_TEXT, S_INIT("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUB"), SCAN_GTUBE},
+    {SCAN_HTML, S_INIT("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUB"), SCAN_GTUBE},
 };
 
 struct scan_look {
@@ -257,8 +259,6 @@ static void search_patterns(struct scan_look *l, str s)
 {
     struct scan_item *part = look_part(l);
     char both[2 * PATTERN_MAX];
-    if (part->type != SCAN_OLE && part->type != SCAN_RTF && part->type != SCAN_PDF)
-        return;
     str front = str_sub(s, 0, PATTERN_MAX), back = str_skip(s, s.n > PATTERN_MAX ? s.n - PATTERN_MAX : 0);
     memcpy(both, l->tail, l->ntail);
     memcpy(both + l->ntail, front.p, front.n);

@@ -10,7 +10,7 @@
 #define MIXED "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 
 static const char *const flag_words[] = {"attached", "encrypted", "damaged", "macros", "active", "unreadable",
-                                         "hidden",   "other",     "inside",  "whole",  "code"};
+                                         "hidden",   "other",     "inside",  "whole",  "code",   "gtube"};
 
 /* "PART NAME type flag,flag; ..." */
 static void print(struct buf *out, const struct scan_found *f)
@@ -57,6 +57,10 @@ static const struct {
     {MIXED "--b\r\nContent-Type: message/rfc822\r\n\r\n" FILE_OF("x", PE) "--b--\r\n", "2 <x> pe"},
     {FILE_OF("x", "TVp*h"), "0 <x> text code"},
     {"Content-Transfer-Encoding: quoted-printable\r\n\r\n%PD=46-1.4 /Jav=\r\naScript", "0 <> pdf active"},
+    {"Content-Transfer-Encoding: "
+     "base64\r\n\r\nWEpTKkM0SkRCUUFETjEuTlNCTjMqMklETkVOKkdUVUJFLVNUQU5EQVJELUFOVEktVUJFLVRFU1Qt\r\n"
+     "RU1BSUwqQy4zNFgNCg==\r\n",
+     "0 <> text gtube"},
     /* documents */
     {FILE_OF("a.doc", OLE_MACRO), "0 <a.doc> ole macros"},
     {FILE_OF("a.pdf", PDF_RUNS), "0 <a.pdf> pdf active"},
@@ -160,6 +164,11 @@ static const struct {
     {S_INIT("Hello, world\r\n"), SCAN_TEXT},
     {S_INIT("MZ is a text about programs, and long enough that an offset could stand where none does."), SCAN_TEXT},
     {S_INIT("MZ\x90\0\3\0\0\0"), SCAN_DOS},
+    {S_INIT("MZ\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+            "\0\0"
+            "\0\0\0\0\xff\xff\xff\xff"),
+     SCAN_DOS}, /* an offset that is larger than anything */
+    {S_INIT("MZ H\xc3\xa4ndler,\r\nhier die Liste"), SCAN_TEXT},
     {S_INIT("\x7f"
             "ELF\2\1\1"),
      SCAN_ELF},

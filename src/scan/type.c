@@ -74,17 +74,17 @@ static bool has(str head, size_t at, str octets)
     return head.n >= at + octets.n && memcmp(head.p + at, octets.p, octets.n) == 0;
 }
 
-static uint32_t u32(str s, size_t at) { return at + 4 <= s.n ? scan_u32(s.p + at) : 0; }
+static uint32_t u32(str s, size_t at) { return s.n >= at + 4 ? scan_u32(s.p + at) : 0; }
 
 /* "MZ": the header at [60] says whether more than DOS was meant. Text that begins so has no such header, or letters
  * there. */
 static enum scan_type of_mz(str head)
 {
     uint32_t at = u32(head, 60);
-    if (at && at + 4 <= head.n && head.p[at] == 'P' && head.p[at + 1] == 'E')
+    if (at && at < head.n && head.n - at >= 2 && head.p[at] == 'P' && head.p[at + 1] == 'E')
         return SCAN_PE;
     for (size_t i = 2; i < head.n && i < 64; i++)
-        if ((unsigned char)head.p[i] < 9 || (unsigned char)head.p[i] > 126)
+        if ((unsigned char)head.p[i] < 32 && !memchr("\t\r\n\f\x1b", head.p[i], 5))
             return at >= 64 && at < 0x10000000 ? SCAN_PE : SCAN_DOS;
     return SCAN_TEXT;
 }
