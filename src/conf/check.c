@@ -253,6 +253,7 @@ void check(struct load *l)
     check_pair(l, LINE(l, tls_certificate) + LINE(l, tls_key), "tls: ", c->tls_certificate, c->tls_key);
     check_acme(l);
     check_sts(l);
+    check_scan(l);
     check_sources(l, LINE(l, send_source), "send.", &c->send_source);
     check_subaddress(l);
     check_map(l);

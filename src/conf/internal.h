@@ -171,6 +171,7 @@ void aliases_read(struct load *l); /* adds the lines of aliases_file to c->alias
 void check(struct load *l);        /* rules between keys; fills in defaults that come from other keys */
 void check_relay(struct load *l);
 void check_acme(struct load *l); /* check_acme.c */
+void check_scan(struct load *l); /* check_scan.c */
 void check_sts(struct load *l);  /* check_sts.c */
 void check_submission(struct load *l);
 void check_accounts(struct load *l); /* source sections */

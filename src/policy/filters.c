@@ -5,6 +5,7 @@
 #include "policy/internal.h"
 #include "policy/rules.h"
 #include "policy/use.h"
+#include "policy/content.h"
 
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
@@ -17,6 +18,15 @@ const struct filter filters[] = {
      .tx_end = client_tx_end,
      .session_end = client_session_end},
     {.name = "verify", .phases = PHASE_BIT(PHASE_RCPT), .wants = verify_wants, .run = verify_run},
+    {.name = "attachments", .phases = ATTACHMENTS_PHASES, .wants = attachments_wants, .run = attachments_run},
+    {.name = "attachments",
+     .phases = ATTACHMENTS_PHASES,
+     .may_change = true,
+     .wants = attachments_wants_aside,
+     .run = attachments_run},
+    {.name = "headers", .phases = PHASE_BIT(PHASE_END), .wants = headers_wants, .run = headers_run},
+    {.name = "rspamd", .phases = PHASE_BIT(PHASE_END), .may_change = true, .wants = rspamd_wants, .run = rspamd_run},
+    {.name = "clamd", .phases = PHASE_BIT(PHASE_END), .may_change = true, .wants = clamd_wants, .run = clamd_run},
     {.name = "score",
      .phases = PHASE_BIT(PHASE_END),
      .may_change = true,
@@ -33,3 +43,11 @@ fact_fn *const more_facts[RULE_FACTS] = {
 act_fn *const more_acts[RULE_DOS] = {
     [RULE_DO_LIMIT] = act_limit, [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify};
 in_list_fn *const rule_in_list = engine_in_list;
+    [RULE_FACT_ATTACHMENT] = fact_attachment,
+    [RULE_FACT_ATTACHMENT_TYPE] = fact_attachment_type,
+};
+act_fn *const more_acts[RULE_DOS] = {
+    [RULE_DO_RSPAMD] = act_rspamd,
+    [RULE_DO_CLAMD] = act_clamd,
+};
+in_list_fn *const rule_in_list = NULL;

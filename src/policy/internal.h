@@ -1,6 +1,7 @@
 /* What the files of policy share: a session's state in the pipeline. */
 #ifndef POLICY_INTERNAL_H
 #define POLICY_INTERNAL_H
+#include "policy/content.h"
 #include "policy/policy.h"
 
 enum {
@@ -33,6 +34,7 @@ struct policy {
     uint32_t nedits;
     uint64_t announced;                   /* SIZE of MAIL */
     uint32_t rcpts;                       /* RCPTs asked about and not refused */
+    struct content content;               /* of the transaction */
     double score;                         /* of the transaction ... */
     double session_score[PHASE_AUTH + 1]; /* ... and of the session, by the phase where it was given */
     struct edit *tags;                    /* set in phases of the session */
@@ -46,6 +48,17 @@ struct policy {
 /* The last filter: the score against the thresholds of group policy. */
 unsigned score_wants(const struct source *s, const struct conf *c);
 bool score_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v);
+/* The filters that look at content (use_*.c), for the table in filters.c. */
+#define ATTACHMENTS_PHASES (PHASE_BIT(PHASE_HEADER) | PHASE_BIT(PHASE_BODY) | PHASE_BIT(PHASE_END))
+unsigned attachments_wants(const struct source *s, const struct conf *c);
+unsigned attachments_wants_aside(const struct source *s, const struct conf *c);
+bool attachments_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
+unsigned headers_wants(const struct source *s, const struct conf *c);
+bool headers_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
+unsigned rspamd_wants(const struct source *s, const struct conf *c);
+bool rspamd_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
+unsigned clamd_wants(const struct source *s, const struct conf *c);
+bool clamd_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
 
 /* Look-ups about this session's client, begun when somebody first wants to know. NULL without memory. */
 struct client *policy_client(struct policy *p, const struct matter *m); /* use_client.c */

@@ -104,6 +104,7 @@ void policy_tx_end(struct policy *p)
         if (filters[i].tx_end && p->own[i])
             filters[i].tx_end(p, &p->own[i]);
     drop_edits(p);
+    content_end(&p->content);
     verdict_init(&p->outcome);
     p->tx_lifted = false;
     p->score = 0;
