@@ -66,7 +66,6 @@ enum conf_helo { CONF_HELO_REJECT, CONF_HELO_MARK, CONF_HELO_OFF };
 enum conf_early { CONF_EARLY_REJECT, CONF_EARLY_MARK };
 enum conf_greylist { CONF_GREY_SUSPICIOUS, CONF_GREY_ALL, CONF_GREY_OFF };
 enum conf_verify_fail { CONF_VERIFY_DEFER, CONF_VERIFY_ACCEPT };
-enum conf_fail { CONF_FAIL_ACCEPT, CONF_FAIL_DEFER, CONF_FAIL_REFUSE };   /* rspamd.fail */
 enum conf_fail { CONF_FAIL_ACCEPT, CONF_FAIL_DEFER, CONF_FAIL_REFUSE };      /* rspamd.fail */
 enum conf_fail_safe { CONF_SAFE_DEFER, CONF_SAFE_ACCEPT, CONF_SAFE_REFUSE }; /* clamd.fail */
 enum conf_whose { CONF_WHOSE_ALL, CONF_WHOSE_STRANGERS, CONF_WHOSE_RULES };

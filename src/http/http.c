@@ -149,7 +149,7 @@ static bool name_server(const struct http_question *q, char name[SERVER_NAME_MAX
     buf_init_fixed(&b, name, SERVER_NAME_MAX);
     buf_printf(&b, "%d %u " STR_FMT " %s%c", q->url.tls, q->url.port, STR_ARG(q->url.host),
                q->unix_path ? q->unix_path : "", 0);
-    return !b.e && !q->ca_pem;
+    return !b.e && !q->ca_pem && !q->any_certificate;
 }
 
 static void forget(struct line *l)

@@ -31,8 +31,7 @@ struct http_question {
     const char *ca_pem; /* roots instead of the system's; NULL: the system's */
     size_t most;        /* octets of the answer, head and all */
     rt_time deadline;
-    bool any_certificate; /* over TLS with whoever answers (RFC 8460 3) */
-    bool private_targets; /* addresses that are not public may be asked (RFC 6890) */
+    bool any_certificate;  /* over TLS with whoever answers (RFC 8460 3) */
     bool private_targets;  /* addresses that are not public may be asked (RFC 6890) */
     const char *unix_path; /* the socket of the server, whatever the URL's host; NULL: it has none */
     /* Take a connection that an earlier question left open, and leave this one open. A question that a server did not

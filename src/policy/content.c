@@ -9,11 +9,6 @@ void content_end(struct content *k)
     *k = (struct content){0};
 }
 
-bool content_stranger(const struct source *s, const struct conf *c)
-{
-    return !s->authenticated && !s->may_relay && !s->socket && !conf_nets_has(&c->limit_exempt, &s->client.ip);
-}
-
 bool content_take(struct policy *p, const struct matter *m, str octets)
 {
     struct content *k = &p->content;

@@ -3,6 +3,7 @@
  */
 #ifndef POLICY_CONTENT_H
 #define POLICY_CONTENT_H
+#include "policy/client.h"
 #include "policy/rules.h"
 #include "scan/scan.h"
 
@@ -15,13 +16,10 @@ struct content {
 };
 void content_end(struct content *k); /* of the transaction */
 
-/* A client that is neither a user nor trusted nor exempt nor on this machine's socket (meaning of limit-exempt). */
-bool content_stranger(const struct source *s, const struct conf *c);
-
 /* Does a key such as rspamd.mail mean this client without being told by a rule? */
 static inline bool content_whose(int key, const struct source *s, const struct conf *c)
 {
-    return key == CONF_WHOSE_ALL || (key == CONF_WHOSE_STRANGERS && content_stranger(s, c));
+    return key == CONF_WHOSE_ALL || (key == CONF_WHOSE_STRANGERS && client_is_stranger(s, c));
 }
 
 /* A piece of the message in order, header block first, for who sees it stream by. False: no memory. */

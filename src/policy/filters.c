@@ -5,7 +5,6 @@
 #include "policy/internal.h"
 #include "policy/rules.h"
 #include "policy/use.h"
-#include "policy/content.h"
 
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
@@ -39,15 +38,13 @@ _Static_assert(sizeof filters / sizeof *filters <= FILTERS_MAX + 1, "one slot a 
 
 /* Facts and actions of rules that engines and filters bring. */
 fact_fn *const more_facts[RULE_FACTS] = {
-    [RULE_FACT_REVERSE_DNS] = fact_reverse_dns, [RULE_FACT_CLIENT_NAME] = fact_client_name};
-act_fn *const more_acts[RULE_DOS] = {
-    [RULE_DO_LIMIT] = act_limit, [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify};
-in_list_fn *const rule_in_list = engine_in_list;
+    [RULE_FACT_REVERSE_DNS] = fact_reverse_dns,
+    [RULE_FACT_CLIENT_NAME] = fact_client_name,
     [RULE_FACT_ATTACHMENT] = fact_attachment,
     [RULE_FACT_ATTACHMENT_TYPE] = fact_attachment_type,
 };
 act_fn *const more_acts[RULE_DOS] = {
-    [RULE_DO_RSPAMD] = act_rspamd,
-    [RULE_DO_CLAMD] = act_clamd,
+    [RULE_DO_LIMIT] = act_limit,   [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify,
+    [RULE_DO_RSPAMD] = act_rspamd, [RULE_DO_CLAMD] = act_clamd,
 };
-in_list_fn *const rule_in_list = NULL;
+in_list_fn *const rule_in_list = engine_in_list;

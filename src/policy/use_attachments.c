@@ -25,12 +25,12 @@ static const struct {
 unsigned attachments_wants(const struct source *s, const struct conf *c)
 {
     bool other = c->policy_attachments == CONF_FILES_OFF || c->policy_attachments == CONF_FILES_QUARANTINE;
-    return other || !content_stranger(s, c) ? 0 : ATTACHMENTS_PHASES;
+    return other || !client_is_stranger(s, c) ? 0 : ATTACHMENTS_PHASES;
 }
 
 unsigned attachments_wants_aside(const struct source *s, const struct conf *c)
 {
-    return c->policy_attachments == CONF_FILES_QUARANTINE && content_stranger(s, c) ? ATTACHMENTS_PHASES : 0;
+    return c->policy_attachments == CONF_FILES_QUARANTINE && client_is_stranger(s, c) ? ATTACHMENTS_PHASES : 0;
 }
 
 static void give_points(struct policy *p, const struct matter *m, const struct scan_found *f)

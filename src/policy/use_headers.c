@@ -6,7 +6,7 @@
 
 unsigned headers_wants(const struct source *s, const struct conf *c)
 {
-    return c->policy_headers == CONF_HEADERS_MARK && content_stranger(s, c) ? PHASE_BIT(PHASE_END) : 0;
+    return c->policy_headers == CONF_HEADERS_MARK && client_is_stranger(s, c) ? PHASE_BIT(PHASE_END) : 0;
 }
 
 static bool give_points(struct policy *p, const struct matter *m, uint32_t odd)
