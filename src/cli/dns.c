@@ -117,13 +117,43 @@ static void sts(struct buf *out, const struct conf *c, str domain)
     txt_c(out, "_mta-sts.", domain, "v=STSv1; id=%s", id);
 }
 
+/* Where reports of one kind should go: to an address of report.received, at best of this domain and with `word` in it.
+ */
+static str report_address(const struct conf *c, str domain, str word, struct arena *a)
+{
+    str best = {NULL, 0};
+    int rank = 0;
+    for (size_t i = 0; i < c->report_received.n; i++) {
+        str s = c->report_received.v[i];
+        size_t at = str_rfind(s, '@');
+        bool ours = at != STR_NONE && str_ieq(str_skip(s, at + 1), domain);
+        int r = 1 + 2 * ours + (str_search(str_sub(s, 0, at), word) != STR_NONE);
+        if (r > rank) {
+            best = s;
+            rank = r;
+        }
+    }
+    return best.p ? best : arena_printf(a, "postmaster@" STR_FMT, STR_ARG(domain));
+}
+
+static void reports(struct buf *out, const struct conf *c, str domain)
+{
+    AUTO_ARENA a = {0};
+    arena_init(&a, 1024, 65536);
+    str dmarc = report_address(c, domain, S("dmarc"), &a), tls = report_address(c, domain, S("tls"), &a);
+    txt_c(out, "_dmarc.", domain, "v=DMARC1; p=quarantine; rua=mailto:" STR_FMT, STR_ARG(dmarc));
+    str host = str_skip(dmarc, str_rfind(dmarc, '@') + 1);
+    if (!str_ieq(host, domain)) /* RFC 9990 4: they must say that they want them */
+        buf_printf(out, STR_FMT "._report._dmarc." STR_FMT ". TXT \"v=DMARC1\"\n", STR_ARG(domain), STR_ARG(host));
+    txt_c(out, "_smtp._tls.", domain, "v=TLSRPTv1; rua=mailto:" STR_FMT, STR_ARG(tls));
+}
+
 int cli_records(struct buf *out, const struct conf *c, str domain)
 {
     buf_printf(out, STR_FMT ". MX 10 " STR_FMT ".\n", STR_ARG(domain), STR_ARG(c->hostname));
     txt_c(out, "", domain, "v=spf1 mx -all");
     int status = dkim(out, c, domain);
-    txt_c(out, "_dmarc.", domain, "v=DMARC1; p=quarantine; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
-    txt_c(out, "_smtp._tls.", domain, "v=TLSRPTv1; rua=mailto:postmaster@" STR_FMT, STR_ARG(domain));
+    reports(out, c, domain);
     services(out, c, domain);
     cli_tlsa_print(out, c);
     sts(out, c, domain);

@@ -89,11 +89,13 @@ static void compose(struct buf *b, const unsigned port[3], const char *selector)
                "\"/etc/letsencrypt/live/%s/privkey.pem\" }\n\n",
                given.domain, given.domain, given.hostname, given.hostname);
     buf_printf(b,
+               "# What others report about its mail comes to these addresses; \"postrider reports\" shows it\n"
+               "report { received = {\"dmarc@%s\", \"tls@%s\"} }\n\n"
                "# Keys that sign mail of the domain; \"postrider dns %s\" prints their records\n"
                "dkim rsa%s._domainkey.%s { key = \"dkim/rsa%s.%s.pem\" }\n"
                "dkim ed%s._domainkey.%s { key = \"dkim/ed%s.%s.pem\"  algorithm = \"ed25519-sha256\" }\n",
-               given.domain, selector, given.domain, selector, given.domain, selector, given.domain, selector,
-               given.domain);
+               given.domain, given.domain, given.domain, selector, given.domain, selector, given.domain, selector,
+               given.domain, selector, given.domain);
 }
 
 static int make_keys(const char *selector)

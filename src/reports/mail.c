@@ -35,10 +35,10 @@ static str signing_host(const struct conf *c)
 {
     if (!c->ndkims || sign_has_key(c, c->hostname))
         return c->hostname;
-    for (size_t i = 0; i < c->ndkims; i++) /* a domain that the hostname is in goes first */
-        if (str_iends(c->hostname, c->dkims[i].domain))
+    for (size_t i = 0; i < c->ndkims; i++)
+        if (sign_has_key(c, c->dkims[i].domain))
             return c->dkims[i].domain;
-    return c->dkims[0].domain;
+    return c->hostname;
 }
 
 err letter_make(struct letter *l, const struct period *p)
