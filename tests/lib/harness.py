@@ -217,6 +217,21 @@ def npm(package, version):
     return dict(os.environ, NODE_PATH=os.path.join(base, "node_modules"))
 
 
+def pypi(package, version):
+    """A Python interpreter that can import this package, likewise."""
+    base = os.path.join(ROOT, "build", "pypi", package)
+    os.makedirs(base, exist_ok=True)
+    python = os.path.join(base, "bin", "python")
+    with open(os.path.join(base, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = os.path.join(base, "ready-" + version)
+        if not os.path.exists(ready):
+            run(sys.executable, "-m", "venv", base, seconds=120)
+            run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package + "==" + version, seconds=600)
+            open(ready, "w").close()
+    return python
+
+
 class Authority:
     """A certificate authority of a test."""
 

@@ -14,7 +14,7 @@ from common import main
 from checks import Checker, new_key
 import confs
 from dnsd import DnsServer
-from harness import Authority, Folder, certificate, check, equal, free_port, wait_until
+from harness import Authority, Folder, certificate, check, equal, free_port, port_open, pypi, run, wait_until
 from mailtext import message, stuffed
 from postrider import Postrider
 from smtp import Client, FakeServer
@@ -245,6 +245,53 @@ def as_mail():
         wait_until(lambda: w.collector.posted, 90, "the second attempt")
 
 
+PARSER = """
+import json, sys, parsedmarc
+got = parsedmarc.parse_report_email(sys.stdin.buffer.read(), offline=True)
+print(json.dumps(got, default=str))
+"""
+
+
+def parsed_by(python, message):
+    return json.loads(run(python, "-c", PARSER, stdin=message.decode(), seconds=120).stdout.splitlines()[-1])
+
+
+def others_read():
+    """parsedmarc reads our reports, TLS and DMARC, and says the same"""
+    python = pypi("parsedmarc", "11.1.0")
+    with World() as w:
+        zone = w.dns.zone
+        zone["_mta-sts.receiver.test"] = "NXDOMAIN"
+        zone["_dmarc.author.test"] = {"TXT": ["v=DMARC1; p=reject; rua=mailto:dmarc@receiver.test"]}
+        zone["author.test._report._dmarc.receiver.test"] = {"TXT": ["v=DMARC1"]}
+        zone["author.test"] = {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}
+        w.b.stop()
+        inner = free_port()
+        w.a.reload(open(w.a.conf).read() +
+                   'listener outside { address = "127.0.0.1:%d"  proxy-protocol-from = {"127.0.0.0/8"} }\n'
+                   'domain example.test { deliver = "discard" }\n' % inner)
+        wait_until(lambda: port_open(inner), 20, "the new listener")
+        with FakeServer(address=RECEIVER, port=w.mx) as fake:
+            w.send("tested")
+            equal(outside(inner, "198.51.100.9", "x@other.test", "x@author.test", "alice@example.test"), 550, "bad mail")
+            wait_until(lambda: len(fake.transactions) >= 2, 40, "both reports")
+            found = {}
+            for t in fake.transactions:
+                got = parsed_by(python, t.data)
+                found[got["report_type"]] = got["report"]
+    one = found["smtp_tls"]
+    equal(one["organization_name"], "relay.example.test", "who reports")
+    policy_seen = one["policies"][0]
+    equal((policy_seen["policy_domain"], policy_seen["policy_type"], policy_seen["failed_session_count"]), ("tested.test", "sts", 1),
+          "the policy")
+    equal(policy_seen["failure_details"][0]["result_type"], "certificate-not-trusted", "the failure")
+    one = found["aggregate"]
+    equal((one["policy_published"]["domain"], one["policy_published"]["p"]), ("author.test", "reject"), "the policy")
+    record = one["records"][0]
+    equal((record["source"]["ip_address"], record["count"], record["policy_evaluated"]["disposition"]), ("198.51.100.9", 1, "reject"),
+          "the row")
+
+
 def dmarc_round():
     """A DMARC aggregate report of one server is kept and shown by the other; what is no report goes to the postmaster"""
     with World() as w:
@@ -279,4 +326,4 @@ def dmarc_round():
 
 
 if __name__ == "__main__":
-    main("tlsrpt", whole_round, as_mail, dmarc_round)
+    main("tlsrpt", whole_round, as_mail, others_read, dmarc_round)
