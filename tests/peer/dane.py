@@ -1,5 +1,7 @@
 """DANE (RFC 7672): names in a zone that nsd serves signed, unbound between, servers with the right key, a wrong one, none."""
+import gzip
 import hashlib
+import json
 import ssl
 
 from common import main
@@ -9,6 +11,7 @@ from mailtext import message, stuffed
 from postrider import Postrider
 from signed_dns import SignedDns
 from smtp import Client, FakeServer
+from tlsrpt import Web
 
 
 def public_key(cert):
@@ -25,8 +28,11 @@ WRONG = "00" * 32
 DOMAINS = ("good", "wrong", "ta", "tawrong", "unusable", "plain", "bogus", "open", "fail", "alias", "nomx")
 
 
+COLLECTOR = "127.0.26.200"
+
+
 class World:
-    def __init__(self):
+    def __init__(self, report='report { tls = false }'):
         self.folder = Folder()
         pair = certificate(self.folder, names=("other.example",))
         ta = Authority(self.folder)
@@ -48,6 +54,10 @@ class World:
             lines.append("%s IN A %s" % (host, address))
             if name in tlsa:
                 lines.append("_%d._tcp.%s IN TLSA %s" % (self.mx, host, tlsa[name]))
+        web = free_port()
+        self.collector = Web(COLLECTOR, web, pair)
+        lines += ['_smtp._tls.%s.test. IN TXT "v=TLSRPTv1; rua=https://collector.test:%d/"' % (name, web) for name in DOMAINS if name != "open"]
+        lines += ["collector.test. IN A " + COLLECTOR]
         lines += ["web.test. IN CNAME mx.alias.test.", "_%d._tcp.mx.alias.test. IN TLSA %s" % (self.mx, right),
                   "_%d._tcp.web.test. IN TLSA 3 1 1 %s" % (self.mx, WRONG)]
         unsigned = {"open.test": ["@ IN MX 10 mx.open.test.", "mx IN A %s" % self.address["open"], "_%d._tcp.mx IN TLSA 3 1 1 %s" % (self.mx, WRONG)]}
@@ -55,8 +65,8 @@ class World:
                              extra='  local-zone: "_%d._tcp.mx.fail.test." always_refuse' % self.mx)
         self.server = Postrider(confs.HEAD.format(host="relay.example.test") + (
             'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {"127.0.0.0/8"}\nqueue { delays = {"1h"} }\nprivate-targets = "true"\n'
-            'send { mx-port = %d }\ndns { servers = {"127.0.0.1:%d"}  validate = "true"  trust-anchor = "%s" }\n'
-            % (self.port, self.mx, self.dns.port, self.dns.anchor)), [self.port])
+            'send { mx-port = %d }\ndns { servers = {"127.0.0.1:%d"}  validate = "true"  trust-anchor = "%s" }\n%s\n'
+            % (self.port, self.mx, self.dns.port, self.dns.anchor, report)), [self.port])
 
     def __enter__(self):
         self.dns.__enter__()
@@ -69,6 +79,7 @@ class World:
         self.server.__exit__(*what)
         for s in self.servers.values():
             s.stop()
+        self.collector.stop()
         self.dns.__exit__(*what)
         self.folder.remove()
 
@@ -102,4 +113,29 @@ def all_kinds():
             check(wanted != "delivered" or words == "DANE" or "DANE" not in text, "%s: %s" % (name, event))
 
 
-main("dane", all_kinds)
+def reports():
+    """TLS reports say under which TLSA records sessions went, and what was wrong (RFC 8460 4.3)"""
+    wanted = {"good": "", "ta": "", "wrong": "validation-failure", "tawrong": "certificate-host-mismatch", "unusable": "tlsa-invalid",
+              "plain": "starttls-not-supported", "bogus": "dnssec-invalid"}
+    with World('report { interval = "10s"  spread = "0s" }') as w:
+        for name in wanted:
+            w.send(name)
+
+        def seen():
+            found = {}
+            for _, _, body in w.collector.posted:
+                for one in json.loads(gzip.decompress(body))["policies"]:
+                    found.setdefault(one["policy"]["policy-domain"].split(".")[-2], []).append(one)
+            return found if set(found) >= set(wanted) else None
+        for name, reported in wait_until(seen, 60, "a report about each domain").items():
+            one = reported[0]
+            equal((one["policy"]["policy-type"], one["policy"]["policy-domain"]), ("tlsa", "mx.%s.test" % name), "the policy of " + name)
+            if wanted[name]:
+                equal([f["result-type"] for f in one["failure-details"]], [wanted[name]], "what was wrong with " + name)
+                equal(one["failure-details"][0]["receiving-mx-hostname"], "mx.%s.test" % name, "whose server")
+            else:
+                equal((one["summary"]["total-successful-session-count"], one["summary"]["total-failure-session-count"]), (1, 0), name)
+                check(one["policy"]["policy-string"][0][:5] in ("3 1 1", "2 0 1"), "%r" % one)
+
+
+main("dane", all_kinds, reports)
