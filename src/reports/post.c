@@ -3,9 +3,10 @@
 #include "reports/internal.h"
 #include "wire/dmarc.h"
 
-#define POST_TIME (60 * RT_S)
+#define POST_TIME (30 * RT_S)
 enum {
     TRIED_S = 24 * 3600,
+    CLAIM_S = 600,
     FIRST_WAIT_S = 60,
     WAIT_MAX_S = 4 * 3600,
     KEPT_MAX = 10000,
@@ -59,6 +60,9 @@ static void find(void *arg)
         o->found = o->body.p && o->uri.p && o->domain.p;
     }
     (void)db_rows_end(&r);
+    if (o->found) /* another fiber finds another one meanwhile */
+        (void)db_run(store_db(), NULL, "UPDATE post SET due = ? WHERE id = ?", "ii", rt_wall_ms() / 1000 + CLAIM_S,
+                     o->id);
     db_let_go(store_db());
 }
 

@@ -216,8 +216,8 @@ static err put_anew(const struct envelope *env, str octets, struct tx *t)
 }
 
 /* E_EXISTS: it is there. E_UNSUPPORTED: the postmaster's mail comes here itself. */
-static err pass_on(struct conf *c, const struct envelope *env, str octets) YIELDS;
-static err pass_on(struct conf *c, const struct envelope *env, str octets)
+static err pass_on(struct conf *c, const struct envelope *env, str octets, uint64_t *ret_id) YIELDS;
+static err pass_on(struct conf *c, const struct envelope *env, str octets, uint64_t *ret_id)
 {
     struct tx *t = calloc(1, sizeof *t);
     if (!t)
@@ -232,6 +232,7 @@ static err pass_on(struct conf *c, const struct envelope *env, str octets)
             e = E_UNSUPPORTED;
     if (!e)
         e = put_anew(env, octets, t);
+    *ret_id = t->env.id;
     tx_reset(t);
     free(t);
     return e ? e : E_EXISTS;
@@ -248,9 +249,10 @@ err reports_received(const struct envelope *env, str octets)
         rt_log(EV_report_kept, log_id(env->id), log_c(k.again ? "again" : k.report.kind), log_str(k.report.domain),
                log_str(k.report.organization));
     } else if (e == E_SYNTAX) {
-        e = pass_on(c, env, octets);
+        uint64_t id;
+        e = pass_on(c, env, octets, &id);
         if (e == E_EXISTS)
-            rt_log(EV_report_unread, log_id(env->id), log_err(E_SYNTAX), log_str(c->postmaster));
+            rt_log(EV_report_unread, log_id(env->id), log_err(E_SYNTAX), log_str(c->postmaster), log_id(id));
     }
     arena_free(&k.mem);
     conf_drop(&c);

@@ -4,7 +4,7 @@
 
 #define TICK (5 * RT_S)
 #define ASK_TIME (20 * RT_S)
-enum { KEPT_S = 3 * 86400, FIRST_WAIT_S = 300, WAIT_MAX_S = 4 * 3600, TRIM_S = 60 };
+enum { KEPT_S = 3 * 86400, FIRST_WAIT_S = 300, WAIT_MAX_S = 4 * 3600, TRIM_S = 60, POSTS = 4 };
 
 struct job {
     struct period *p;
@@ -117,8 +117,19 @@ static void drop_old(void)
     conf_drop(&j.conf);
 }
 
+/* Some at once, beside the mails: a server that answers slowly holds up nobody else's report. */
+static void post_all(void *arg)
+{
+    (void)arg;
+    while (!fiber_cancelled() && !fiber_sleep(rt_after(TICK)))
+        while (!fiber_cancelled() && post_one())
+            continue;
+}
+
 void reports_run(void)
 {
+    for (int i = 0; i < POSTS; i++)
+        fiber_spawn(post_all, NULL, "posts");
     while (!fiber_cancelled()) {
         struct conf *c = reports_rooms.conf();
         rt_time tick = c->report_interval < TICK ? c->report_interval : TICK;
@@ -126,8 +137,6 @@ void reports_run(void)
         if (fiber_sleep(rt_after(tick)))
             break;
         while (!fiber_cancelled() && send_one())
-            continue;
-        while (!fiber_cancelled() && post_one())
             continue;
         drop_old();
     }

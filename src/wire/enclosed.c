@@ -1,8 +1,8 @@
 /* See enclosed.h. Every entity is looked at once for each level that it lies in. */
 #include "wire/enclosed.h"
-#include "base/codec.h"
 #include "wire/head.h"
 #include "wire/mime_internal.h"
+#include "wire/mime_param.h"
 #include "wire/pack.h"
 
 struct walk {
@@ -39,53 +39,17 @@ static bool may_hold(str type)
 
 /* ---- transfer encodings ---- */
 
-static void from_base64(str in, struct buf *out)
-{
-    struct buf packed;
-    buf_init(&packed, in.n + 4);
-    for (size_t i = 0; i < in.n; i++)
-        if (ascii_alnum(in.p[i]) || in.p[i] == '+' || in.p[i] == '/')
-            buf_add_char(&packed, in.p[i]);
-    while (packed.n % 4 && !packed.e)
-        buf_add_char(&packed, '=');
-    err e = packed.e ? packed.e : base64_decode(out, buf_str(&packed));
-    buf_free(&packed);
-    out->e = out->e ? out->e : e;
-}
-
-static int hex_digit(char c)
-{
-    c = ascii_lower(c);
-    return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void from_qp(str in, struct buf *out)
-{
-    for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] != '=') {
-            buf_add_char(out, in.p[i]);
-            continue;
-        }
-        int a = i + 1 < in.n ? hex_digit(in.p[i + 1]) : -1, b = i + 2 < in.n ? hex_digit(in.p[i + 2]) : -1;
-        if (a >= 0 && b >= 0) {
-            buf_add_char(out, (char)(a << 4 | b));
-            i += 2;
-        } else { /* a soft line end */
-            i += i + 1 < in.n && in.p[i + 1] == '\r';
-            i += i + 1 < in.n && in.p[i + 1] == '\n';
-        }
-    }
-}
-
 /* A body without its encoding: `in` itself, or in `mem`. */
 static str decode(str in, enum mime_cte cte, struct buf *mem)
 {
-    if (cte == CTE_BASE64)
-        from_base64(in, mem);
-    else if (cte == CTE_QP)
-        from_qp(in, mem);
-    else
+    struct mime_decoder d = {.coding = cte == CTE_BASE64 ? MIME_CODING_BASE64 : MIME_CODING_QP};
+    if (cte != CTE_BASE64 && cte != CTE_QP)
         return in;
+    char *to = buf_room(mem, in.n + 8);
+    if (to) {
+        mem->n = mime_decode(&d, in, to);
+        mem->n += mime_decode_end(&d, to + mem->n);
+    }
     return buf_str(mem);
 }
 
@@ -111,7 +75,7 @@ err enclosed_open(str file, struct buf *text, struct enclosed *ret)
 static void open_leaf(struct walk *w, str body, enum mime_cte cte)
 {
     struct buf mem;
-    buf_init(&mem, body.n + 4);
+    buf_init(&mem, body.n + 8);
     str s = decode(body, cte, &mem);
     err e = mem.e;
     buf_clear(w->text);
@@ -127,7 +91,7 @@ static void open_leaf(struct walk *w, str body, enum mime_cte cte)
 static void open_feedback(struct walk *w, str body, enum mime_cte cte)
 {
     struct buf mem;
-    buf_init(&mem, body.n + 4);
+    buf_init(&mem, body.n + 8);
     buf_clear(w->text);
     buf_add(w->text, decode(body, cte, &mem));
     err e = mem.e ? mem.e : w->text->e;
