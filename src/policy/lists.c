@@ -172,8 +172,12 @@ static bool has_form(void *arg, str form)
 static bool in_database(struct conf *c, const struct conf_access *l, str value, bool forms) YIELDS
 {
     struct walk w = {c, l};
+    char lower[FORMS_MAX];
     if (!l->sqlite.n || value.n > FORMS_MAX)
         return false;
+    for (size_t i = 0; i < value.n; i++)
+        lower[i] = ascii_lower(value.p[i]);
+    value = str_mem(lower, value.n);
     return forms ? access_each_form(value, has_form, &w) : has_form(&w, value);
 }
 
