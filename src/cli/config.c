@@ -1,5 +1,6 @@
 /* `config check`, `config print` and `config sample`. */
 #include "cli/internal.h"
+#include "db/memory.h"
 
 #include <stdio.h>
 
@@ -34,14 +35,37 @@ struct conf *cli_load_config(const char *file)
     return c;
 }
 
+/* Only SQLite can tell whether the queries of lists can be asked. */
+static bool queries(const struct conf *c, const char *file)
+{
+    bool ok = true;
+    for (size_t i = 0; i < c->nlists; i++) {
+        const struct conf_access *l = &c->lists[i];
+        struct db_memory *db = NULL;
+        AUTO_BUF why;
+        if (!l->sqlite.n)
+            continue;
+        buf_init(&why, 1000);
+        if (db_memory_open(&db, conf_file_text(c, l->sqlite), l->query, &why)) {
+            fprintf(stderr, "%s:%d: error: list " STR_FMT ": sqlite: " STR_FMT "\n", file, l->line, STR_ARG(l->title),
+                    STR_ARG(buf_str(&why)));
+            ok = false;
+        }
+        db_memory_close(&db);
+    }
+    return ok;
+}
+
 static int check(const char *file)
 {
     struct conf *c = cli_load_config(file);
     if (!c)
         return 1;
-    printf("%s: ok\n", file);
+    bool ok = queries(c, file);
+    if (ok)
+        printf("%s: ok\n", file);
     conf_drop(&c);
-    return 0;
+    return ok ? 0 : 1;
 }
 
 static int print(const char *file)
