@@ -201,6 +201,9 @@ static void welcome(struct session *s)
     reply_set(&r, 220, "", STR_FMT " %s postrider ready", STR_ARG(session_hostname(s)), is_lmtp(s) ? "LMTP" : "ESMTP");
     if (!device_welcome(s, &r) || !session_policy(s, &r) || !session_judge(s, PHASE_CONNECT, &m, &r) ||
         !s->sink->open(&s->as, &r)) {
+        r.code = r.code < 500    ? 421
+                 : r.code == 521 ? 521
+                                 : 554; /* RFC 5321 3.1, RFC 7504: no other greeting is known */
         session_log_refused(s, S("connection"), &r);
         s->why = "refused at its greeting";
         s->closing = true;
