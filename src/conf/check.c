@@ -279,5 +279,6 @@ void check(struct load *l)
     check_accounts(l);
     check_oauths(l);
     check_dkims(l);
+    check_milters(l);
     check_rules(l);
 }

@@ -237,6 +237,17 @@ static void tie(struct load *l, const struct conf_rule *x, struct rule_cond *c, 
         tie(l, x, k, where);
 }
 
+static void tie_milter(struct load *l, const struct conf_rule *x, struct rule_action *a, const char *where)
+{
+    struct conf *c = l->c;
+    for (size_t i = 0; i < c->nmilters && a->what == RULE_DO_MILTER; i++)
+        if (str_ieq(c->all_milters[i].title, a->name))
+            a->milter = &c->all_milters[i];
+    if (a->what == RULE_DO_MILTER && !a->milter)
+        no_such(l, x->line_then, where, "the title of a section milter", a->name,
+                titles(l, c->all_milters, sizeof *c->all_milters, c->nmilters));
+}
+
 /* ---- rules ---- */
 
 static void nomem(struct load *l) { l->tmp.e = E_NOMEM; }
@@ -272,7 +283,7 @@ static void check_then(struct load *l, struct conf_rule *x, const char *where)
     x->actions = arena_array(&l->c->arena, x->then.n, sizeof *x->actions);
     for (size_t i = 0; x->actions && i < x->then.n; i++)
         if (rule_action(x->then.v[i], &l->c->arena, &x->actions[x->nactions], &why))
-            x->nactions++;
+            tie_milter(l, x, &x->actions[x->nactions++], where);
         else if (!why.p)
             nomem(l);
         else

@@ -57,6 +57,25 @@ static const struct {
      LINE3 "error: oauth a: domains: expected domain names, found \"a_b\"\n"},
     {MX "oauth a { introspection = \"https://id.test/\" } oauth a { introspection = \"https://id.test/\" }",
      LINE3 "error: oauth a is given twice (first in line 3)\n"},
+    /* filters */
+    {MX
+     "milters = {\"inet:127.0.0.1:8891\", \"inet:8892@localhost\", \"[::1]:8893\", \"unix:/run/m.sock\", \"/run/n\"}",
+     ""},
+    {MX "milters = \"a\" milter a { address = \"local:/run/a\" } local { milters = \"none\" }", ""},
+    {MX "milters = {\"a\", \"A\"} milter a { address = \"127.0.0.1:1\" }",
+     LINE3 "error: milters: \"A\" is named twice\n"},
+    {MX "milters = \"b\"", LINE3 "error: milters: expected the title of a milter section, or an address like "
+                                 "inet:127.0.0.1:8891, found \"b\"\n"},
+    {MX "milter a { address = \"127.0.0.1\" }",
+     LINE3 "error: milter a: expected inet:HOST:PORT, inet:PORT@HOST, HOST:PORT or unix:/PATH, found \"127.0.0.1\"\n"},
+    {MX "milter a { address = \"unix:run/x\" }",
+     LINE3 "error: milter a: expected inet:HOST:PORT, inet:PORT@HOST, HOST:PORT or unix:/PATH, found \"unix:run/x\"\n"},
+    {MX "milter a { address = \"127.0.0.1:65536\" }", LINE3 "error: milter a: expected inet:HOST:PORT, inet:PORT@HOST, "
+                                                            "HOST:PORT or unix:/PATH, found \"127.0.0.1:65536\"\n"},
+    {MX "milter a { address = \"127.0.0.1:1\" end-time = 1h }",
+     LINE3 "error: milter a: whole-time: expected at least end-time, found less\n"},
+    {MX "milter none { address = \"127.0.0.1:1\" }",
+     LINE3 "error: milter none: the title \"none\" means that there is no filter; choose another one\n"},
 
     /* open relays */
     {MX "relay-from = \"0.0.0.0/0\"", LINE3 "error: relay-from: expected networks of at most /8 (IPv6: /32), found "

@@ -93,6 +93,15 @@ enum conf_dkim_canon { CONF_DKIM_RR, CONF_DKIM_RS, CONF_DKIM_SR, CONF_DKIM_SS };
 
 /* Keys that name a path hold the whole path (relative ones begin at the main file's folder). */
 
+enum conf_milter_fail { CONF_MILTER_DEFER, CONF_MILTER_ACCEPT, CONF_MILTER_REFUSE };
+
+/* Filters in the order in which they are asked. */
+struct conf_milter;
+struct conf_milters {
+    const struct conf_milter **v;
+    size_t n;
+};
+
 struct conf_listener {
     str title;
     int line;
@@ -102,6 +111,7 @@ struct conf_listener {
     size_t nupstreams;
     const struct conf_rule **judged; /* rules that apply to it, in order: of `rules`, or all whose `on` fits */
     size_t njudged;
+    struct conf_milters filters; /* of `milters`, its own or the global ones */
 };
 
 /* Where mail goes: `deliver` and the entries of `via`, understood. */
@@ -217,6 +227,17 @@ struct conf_rule {
     int line_if, line_then, line_at, line_on;
 };
 
+struct conf_milter {
+    str title; /* for a filter that a list names by its address: that address */
+    int line;
+#define KEY_milter CONF_FIELD
+#include "conf/keys.def"
+    str path; /* of a unix socket, else "" ... */
+    str host; /* ... a name or an IP address ... */
+    uint16_t port;
+    bool by_address; /* no section */
+};
+
 struct conf {
 #define KEY_global CONF_FIELD
 #include "conf/keys.def"
@@ -237,7 +258,10 @@ struct conf {
     size_t nrules;
     struct conf_zone *block_zones, *allow_zones, *name_zones; /* of block_lists, allow_lists and block_names */
     size_t nblock_zones, nallow_zones, nname_zones;
-    bool verifies; /* some domain has `verify` */
+    bool verifies;                   /* some domain has `verify` */
+    struct conf_milter *all_milters; /* sections, and those that lists name by address */
+    size_t nmilters;
+    struct conf_milters filters, local_filters; /* of `milters` and local.milters */
     size_t nlisteners, ndomains, naliases, nroutes, nupstreams;
     uint64_t generation;      /* counts up with every reload; set by the owner */
     str dir;                  /* folder of the configuration file */

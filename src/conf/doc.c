@@ -12,6 +12,7 @@ union any { /* room for the struct of each section */
     struct conf_source source;
     struct conf_oauth oauth;
     struct conf_dkim dkim;
+    struct conf_milter milter;
     struct conf_access list;
     struct conf_rule rule;
 };
@@ -70,9 +71,9 @@ static void sample_keys(struct buf *out, enum section s, const char *group, cons
     arena_free(&p.mem);
 }
 
-static const char *const titles[] = {NULL,      "mx",    "example.org", "\"info@example.org\"",      "\"*\"",
-                                     "inner",   "staff", "company",     "s1._domainkey.example.org", "blocked",
-                                     "big-mail"};
+static const char *const titles[] = {NULL,       "mx",    "example.org", "\"info@example.org\"",      "\"*\"",
+                                     "inner",    "staff", "company",     "s1._domainkey.example.org", "blocked",
+                                     "big-mail", "signer"};
 
 void conf_sample(struct buf *out)
 {
@@ -297,6 +298,9 @@ void conf_print(struct buf *out, const struct conf *c)
         print_section(out, c, SEC_oauth, c->oauths[i].title, &c->oauths[i]);
     for (size_t i = 0; i < c->ndkims; i++)
         print_section(out, c, SEC_dkim, c->dkims[i].title, &c->dkims[i]);
+    for (size_t i = 0; i < c->nmilters; i++)
+        if (!c->all_milters[i].by_address)
+            print_section(out, c, SEC_milter, c->all_milters[i].title, &c->all_milters[i]);
     for (size_t i = 0; i < c->nlists; i++)
         print_section(out, c, SEC_list, c->lists[i].title, &c->lists[i]);
     for (size_t i = 0; i < c->nrules; i++)

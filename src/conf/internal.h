@@ -18,6 +18,7 @@ enum section {
     SEC_dkim,
     SEC_list,
     SEC_rule,
+    SEC_milter,
     SEC_COUNT
 };
 enum type {
@@ -66,6 +67,7 @@ enum key_count {
 #define KEY_source(name, ...) KEY_AT_source_##name,
 #define KEY_oauth(name, ...) KEY_AT_oauth_##name,
 #define KEY_dkim(name, ...) KEY_AT_dkim_##name,
+#define KEY_milter(name, ...) KEY_AT_milter_##name,
 #define KEY_list(name, ...) KEY_AT_list_##name,
 #define KEY_rule(name, ...) KEY_AT_rule_##name,
 #include "conf/keys.def"
@@ -158,6 +160,8 @@ str path_join(struct arena *mem, str dir, str path);
 
 /* ---- loading (load.c, aliases.c, check*.c, index.c) ---- */
 
+enum { MILTERS_BY_ADDRESS = 64 }; /* filters that lists name without a section */
+
 struct load {
     struct conf *c;
     const struct conf_bundle *b;
@@ -181,6 +185,7 @@ void check_domains(struct load *l);
 void check_aliases(struct load *l);
 void check_routes(struct load *l);
 void check_dkims(struct load *l);      /* keys that sign: their titles, what they sign */
+void check_milters(struct load *l);    /* filters: their addresses, who uses them */
 void check_proxies(struct load *l);    /* upstreams, listeners that use them, routes of stored mail */
 void check_rules(struct load *l);      /* lists and rules: sentences to trees, names to sections, phases */
 bool conf_index_build(struct load *l); /* false without memory; reports what is there twice */

@@ -290,18 +290,30 @@ static void rule(struct load *l, const struct block *b, struct place *at, str *r
              shown(&l->e, b->title));
 }
 
+static void milter(struct load *l, const struct block *b, struct place *at, str *ret_title)
+{
+    struct conf_milter *x = &l->c->all_milters[l->c->nmilters++];
+    x->line = b->line;
+    at->base = x;
+    *ret_title = b->title;
+    if (!listener_title(b->title))
+        fail(&l->e, b->line, "milter: expected a title of letters, digits, \".\", \"-\", \"_\" (at most 32), found %s",
+             shown(&l->e, b->title));
+}
+
 /* The title is the first member of each section's struct. */
 _Static_assert(offsetof(struct conf_listener, title) == 0 && offsetof(struct conf_domain, title) == 0 &&
                    offsetof(struct conf_alias, title) == 0 && offsetof(struct conf_route, title) == 0 &&
                    offsetof(struct conf_upstream, title) == 0 && offsetof(struct conf_source, title) == 0 &&
                    offsetof(struct conf_dkim, title) == 0 && offsetof(struct conf_access, title) == 0 &&
-                   offsetof(struct conf_rule, title) == 0 && offsetof(struct conf_oauth, title) == 0,
+                   offsetof(struct conf_rule, title) == 0 && offsetof(struct conf_oauth, title) == 0 &&
+                   offsetof(struct conf_milter, title) == 0,
                "titles come first");
 
 static void titled(struct load *l, const struct block *b, enum section s)
 {
     static void (*const make[])(struct load *, const struct block *, struct place *, str *) = {
-        NULL, listener, domain, alias, route, upstream, source, oauth, dkim, list, rule};
+        NULL, listener, domain, alias, route, upstream, source, oauth, dkim, list, rule, milter};
     struct buf where;
     char mem[WHERE_MAX] = "";
     str title = b->title;
@@ -366,6 +378,7 @@ static bool make_room(struct load *l, const struct block *tree)
     c->dkims = arena_array(&c->arena, n[SEC_dkim], sizeof *c->dkims);
     c->lists = arena_array(&c->arena, n[SEC_list], sizeof *c->lists);
     c->rules = arena_array(&c->arena, n[SEC_rule], sizeof *c->rules);
+    c->all_milters = arena_array(&c->arena, n[SEC_milter] + MILTERS_BY_ADDRESS, sizeof *c->all_milters);
     return !c->arena.e;
 }
 

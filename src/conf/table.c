@@ -14,6 +14,7 @@ enum { R = KEY_RELOAD, S = KEY_START, P = KEY_PATH, F = KEY_FILE, X = KEY_SECRET
 #define KEY_source(...) ROW(source, conf_source, __VA_ARGS__)
 #define KEY_oauth(...) ROW(oauth, conf_oauth, __VA_ARGS__)
 #define KEY_dkim(...) ROW(dkim, conf_dkim, __VA_ARGS__)
+#define KEY_milter(...) ROW(milter, conf_milter, __VA_ARGS__)
 #define KEY_list(...) ROW(list, conf_access, __VA_ARGS__)
 #define KEY_rule(...) ROW(rule, conf_rule, __VA_ARGS__)
 const struct key keys[KEY_COUNT] = {

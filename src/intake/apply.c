@@ -35,11 +35,25 @@ static str address(struct tx *t, str text)
     return out.e ? (str){NULL, 0} : arena_str(&t->arena, buf_str(&out));
 }
 
-static err add_recipient(struct tx *t, str text)
+enum { PARAMS_KNOWN = EXT_SIZE | EXT_8BITMIME | EXT_BINARYMIME | EXT_SMTPUTF8 | EXT_DSN | EXT_AUTH };
+
+/* `params`: of RCPT, as a filter gave them. */
+static err add_recipient(struct tx *t, str text, str params)
 {
-    const struct want w = {0};
+    struct want w = {0};
+    struct rcpt_cmd m;
     str to = address(t, text);
-    return !to.p || !to.n ? E_SYNTAX : expand_text(t, to, S(""), &w);
+    if (!to.p || !to.n)
+        return E_SYNTAX;
+    if (params.n) {
+        str line = arena_printf(&t->arena, "TO:<" STR_FMT "> " STR_FMT, STR_ARG(to), STR_ARG(params));
+        if (!line.p)
+            return E_NOMEM;
+        if (cmd_rcpt(line, PARAMS_KNOWN, true, true, &t->arena, &m))
+            return E_SYNTAX;
+        w = (struct want){.orcpt = m.p.orcpt_raw.p ? m.p.orcpt_raw : S(""), .notify = (uint8_t)m.p.notify};
+    }
+    return expand_text(t, to, S(""), &w);
 }
 
 /* As it was given, or what an alias of that name became. */
@@ -68,6 +82,14 @@ static void set_sender(struct tx *t, const struct edit *e)
         failed(t, e, "not an address to send from");
         return;
     }
+    struct mail_cmd m = {0};
+    str line = e->name.n ? arena_printf(&t->arena, "FROM:<> " STR_FMT, STR_ARG(e->name)) : S("");
+    if (line.n && cmd_mail(line, PARAMS_KNOWN, true, &t->arena, &m)) {
+        failed(t, e, "not parameters of MAIL");
+    } else if (line.n) {
+        t->env.ret = (uint8_t)m.p.ret;
+        t->env.envid = m.p.envid.p ? m.p.envid : S("");
+    }
     t->env.sender = from;
     t->sender_ours = from.n && !addr_parse(from, ADDR_F_UTF8, &t->arena, &a) && domain_find(t, &a, &bad);
 }
@@ -80,7 +102,7 @@ static bool edit_envelope(struct tx *t, const struct edit *e, struct reply *r)
         set_sender(t, e);
         break;
     case EDIT_RCPT_ADD:
-        bad = add_recipient(t, e->value);
+        bad = add_recipient(t, e->value, e->name);
         break;
     case EDIT_RCPT_REMOVE:
         remove_recipient(t, e->value);
@@ -99,7 +121,7 @@ static bool edit_envelope(struct tx *t, const struct edit *e, struct reply *r)
         return false;
     }
     if (bad)
-        failed(t, e, "a recipient that was added does not exist");
+        failed(t, e, "a recipient that was added does not exist, or has no good parameters");
     return true;
 }
 
@@ -107,7 +129,7 @@ static bool edit_envelope(struct tx *t, const struct edit *e, struct reply *r)
 static bool redirect(struct tx *t, const struct verdict *v, struct reply *r)
 {
     rcpt_cut(t, 0);
-    err e = add_recipient(t, v->to);
+    err e = add_recipient(t, v->to, S(""));
     if (!e)
         return true;
     rt_log(EV_policy_failed, log_num((int64_t)t->source->session), log_c(v->by ? v->by : "policy"),

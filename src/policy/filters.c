@@ -24,6 +24,14 @@ const struct filter filters[] = {
      .wants = attachments_wants_aside,
      .run = attachments_run},
     {.name = "headers", .phases = PHASE_BIT(PHASE_END), .wants = headers_wants, .run = headers_run},
+    {.name = "milter",
+     .phases = PHASE_BIT(PHASE_CONNECT) | PHASE_BIT(PHASE_HELO) | PHASE_BIT(PHASE_MAIL) | PHASE_BIT(PHASE_RCPT) |
+               PHASE_BIT(PHASE_DATA) | PHASE_BIT(PHASE_END),
+     .may_change = true,
+     .wants = use_milter_wants,
+     .run = use_milter_run,
+     .tx_end = use_milter_tx_end,
+     .session_end = use_milter_session_end},
     {.name = "rspamd", .phases = PHASE_BIT(PHASE_END), .may_change = true, .wants = rspamd_wants, .run = rspamd_run},
     {.name = "clamd", .phases = PHASE_BIT(PHASE_END), .may_change = true, .wants = clamd_wants, .run = clamd_run},
     {.name = "score",
@@ -45,6 +53,6 @@ fact_fn *const more_facts[RULE_FACTS] = {
 };
 act_fn *const more_acts[RULE_DOS] = {
     [RULE_DO_LIMIT] = act_limit,   [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify,
-    [RULE_DO_RSPAMD] = act_rspamd, [RULE_DO_CLAMD] = act_clamd,
+    [RULE_DO_RSPAMD] = act_rspamd, [RULE_DO_CLAMD] = act_clamd,       [RULE_DO_MILTER] = use_milter_act,
 };
 in_list_fn *const rule_in_list = engine_in_list;

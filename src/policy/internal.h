@@ -25,7 +25,8 @@ struct policy {
     struct arena tx, session;           /* memory by lifetime */
     struct hold *holds, *session_holds; /* places in limits "at once" (engines.c) */
     void *own[FILTERS_MAX];
-    unsigned wants[FILTERS_MAX]; /* phases, by filter */
+    unsigned wants[FILTERS_MAX]; /* phases, by filter ... */
+    unsigned also[FILTERS_MAX];  /* ... and those that a rule asked for in this session (`run milter`) */
     unsigned phases;             /* all of them together */
     bool may_change;
     bool lifted, tx_lifted; /* an accept: for the session, for the transaction */
@@ -59,6 +60,11 @@ unsigned rspamd_wants(const struct source *s, const struct conf *c);
 bool rspamd_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
 unsigned clamd_wants(const struct source *s, const struct conf *c);
 bool clamd_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
+/* use_milter.c */
+unsigned use_milter_wants(const struct source *s, const struct conf *c);
+bool use_milter_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
+void use_milter_tx_end(struct policy *p, void **own) YIELDS;
+void use_milter_session_end(struct policy *p, void **own) YIELDS;
 
 /* Look-ups about this session's client, begun when somebody first wants to know. NULL without memory. */
 struct client *policy_client(struct policy *p, const struct matter *m); /* use_client.c */

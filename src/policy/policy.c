@@ -70,7 +70,7 @@ err policy_begin(struct policy **ret, const struct source *s, const struct conf 
     unsigned want[FILTERS_MAX] = {0}, all = 0;
     bool change = false, reason = false;
     for (size_t i = 0; filters[i].name; i++) {
-        want[i] = wanted(&filters[i], s, c);
+        want[i] = wanted(&filters[i], s, c) | (p ? p->also[i] : 0);
         all |= want[i];
         reason |= want[i] && !filters[i].follower;
         change |= want[i] && filters[i].may_change;

@@ -43,6 +43,7 @@ struct source {
     str user;                     /* account, or "uid 1000"; empty: nobody */
     str tls;                      /* "TLSv1.3 with cipher X"; empty: in clear */
     uint64_t session;             /* for the log */
+    const char *mechanism;        /* of the log-in, "PLAIN"; static; NULL: none, or another server's word */
     str account;                  /* "local@domain" of the directory, whose addresses and limits hold; empty: none */
     str listener;                 /* title of the listener; empty: the local socket */
     struct policy *policy;        /* what this session carries through the pipeline; NULL: nothing wants to see it */
@@ -123,8 +124,8 @@ void verdict_reply(struct verdict *v, int code, const char *esc, const char *fmt
 /* ---- edits ------------------------------------------------------------------------------------------------ */
 
 enum edit_kind {
-    EDIT_SENDER,        /* value: "local@domain", "" for <> */
-    EDIT_RCPT_ADD,      /* value */
+    EDIT_SENDER,        /* value: "local@domain", "" for <>; name: parameters of MAIL (RET, ENVID), "" none */
+    EDIT_RCPT_ADD,      /* value; name: parameters of RCPT (NOTIFY, ORCPT), "" none */
     EDIT_RCPT_REMOVE,   /* value; matches without regard to case */
     EDIT_HEADER_ADD,    /* name, value: behind the last field */
     EDIT_HEADER_INSERT, /* before field number `index` of the block, from 0 */
@@ -203,6 +204,9 @@ err policy_body(struct policy *p, const struct matter *m, uint64_t *at, str *ret
 /* How long this client waits for its greeting, so that one who speaks before it is known (source.early); 0: not at all.
  */
 rt_time policy_greet_wait(const struct source *s, const struct conf *c);
+
+/* A command that is none, told to the filters that want to know. False: *v holds a refusal of theirs. NULL is fine. */
+bool policy_unknown(struct policy *p, const struct source *s, const struct conf *c, str line, struct verdict *v) YIELDS;
 
 /* ---- filters ------------------------------------------------------------------------------------------------ */
 

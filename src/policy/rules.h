@@ -29,6 +29,7 @@ typedef bool act_fn(struct policy *p, const struct conf_rule *rule, const struct
                     struct verdict *v) YIELDS;
 extern act_fn *const own_acts[RULE_DOS];  /* actions.c */
 extern act_fn *const more_acts[RULE_DOS]; /* filters.c: of engines and filters */
+act_fn use_milter_act;                    /* `run milter`: from this phase on, in this session */
 static inline act_fn *act_of(enum rule_do what) { return own_acts[what] ? own_acts[what] : more_acts[what]; }
 
 bool cond_true(struct policy *p, const struct matter *m, const struct rule_cond *c) YIELDS; /* NULL: always */

@@ -218,6 +218,7 @@ void exchange_admit(struct exchange *x)
     }
     s->src.user = s->src.account = user;
     s->src.authenticated = true;
+    s->src.mechanism = priv_mech_name(x->sasl.mech);
     s->src.tenant = TENANT_ACCOUNTS + (uint32_t)a.id;
     session_trust(s);
     guard_good(&s->src.client.ip, name);

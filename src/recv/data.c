@@ -88,6 +88,7 @@ static void finish(struct session *s, struct reply *r)
         s->idle = 0;
     } else {
         log_rejected(s, r);
+        session_farewell(s, r);
     }
     uint32_t answers = is_lmtp(s) ? s->tx.accepted : 1;
     session_end_tx(s);

@@ -70,6 +70,8 @@ bool session_judge(struct session *s, enum phase p, struct matter *m, struct rep
 bool session_policy(struct session *s, struct reply *r);
 /* What the sink and the pipeline keep of a transaction goes. */
 void session_reset(struct session *s) YIELDS;
+/* After 421, which the pipeline may answer anywhere, the session ends (RFC 5321 3.8). */
+void session_farewell(struct session *s, const struct reply *r);
 /* Ends the transaction, whatever it was; READY or GREET follows. */
 void session_end_tx(struct session *s) YIELDS;
 /* As after a new connection (TLS, XCLIENT): nothing that was said before counts. */

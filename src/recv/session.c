@@ -276,6 +276,14 @@ static void count_refusal(struct session *s, const struct command *cmd, struct r
     }
 }
 
+void session_farewell(struct session *s, const struct reply *r)
+{
+    if (r->code == 421 && !s->closing) {
+        s->why = "refused by policy";
+        s->closing = true;
+    }
+}
+
 static void answer(struct session *s, const struct command *cmd, str line, struct reply *r)
 {
     if (s->as.why && !s->closing) {
@@ -284,6 +292,7 @@ static void answer(struct session *s, const struct command *cmd, str line, struc
     }
     if (r->code == 0)
         return;
+    session_farewell(s, r);
     if (s->device)
         device_log(s, line, r);
     if (r->code >= 400) {
@@ -319,10 +328,7 @@ bool session_judge(struct session *s, enum phase p, struct matter *m, struct rep
     m->env = s->tx.open ? &s->tx.env : NULL;
     if (judge(p, m, r))
         return true;
-    if (r->code == 421 && !s->closing) { /* the pipeline wants an end of it */
-        s->why = "refused by policy";
-        s->closing = true;
-    }
+    session_farewell(s, r); /* the pipeline wants an end of it */
     return false;
 }
 
@@ -332,6 +338,16 @@ static bool passed_on(struct session *s, const struct command *cmd, const struct
     if (!s->sink->command || (cmd && cmd->flags & CMD_FRAME))
         return false;
     return s->sink->command(&s->as, c->verb, c->args, r);
+}
+
+/* No command of ours: filters hear of it, and may have a word of their own. */
+static void unknown(struct session *s, enum fault f, str line, struct reply *r)
+{
+    SCRATCH struct verdict v;
+    if (f == FAULT_VERB && !policy_unknown(s->src.policy, &s->src, s->conf, line, &v))
+        *r = v.reply;
+    else
+        fault_reply(r, f, false);
 }
 
 static void do_line(struct session *s, str line)
@@ -361,7 +377,7 @@ static void do_line(struct session *s, str line)
     if (!f && !cmd)
         f = FAULT_VERB;
     if (f)
-        fault_reply(&r, f, false);
+        unknown(s, f, str_mem(mem, said.n), &r);
     else if (gate(s, cmd, &c, &r))
         cmd->run(s, &c, &r);
     answer(s, cmd, str_mem(mem, said.n), &r);

@@ -84,6 +84,7 @@ static bool take(struct claim *k, str name, str v)
     if (str_ieq(name, S("LOGIN"))) {
         src->user = src->account = S("");
         src->authenticated = false;
+        src->mechanism = NULL;
         return none || take_login(v, src);
     }
     return false;

@@ -58,6 +58,7 @@ enum fault cmd_mail(str args, unsigned exts, bool lenient, struct arena *mem, st
     unsigned flags = ADDR_F_NULL | (exts & EXT_SMTPUTF8 ? ADDR_F_UTF8 : 0);
     enum fault f = addr_path(&args, flags, mem, &m.from);
     f = f ? f : params_parse(args, false, exts, false, mem, &m.p);
+    m.p.raw = str_trim_wsp(args);
     if (!f && m.from.utf8 && !m.p.smtputf8)
         f = FAULT_ADDR_8BIT;
     if (!f)
@@ -72,6 +73,7 @@ enum fault cmd_rcpt(str args, unsigned exts, bool utf8, bool lenient, struct are
         return FAULT_TO;
     enum fault f = addr_path(&args, ADDR_F_POSTMASTER | (utf8 ? ADDR_F_UTF8 : 0), mem, &r.to);
     f = f ? f : params_parse(args, true, exts, utf8, mem, &r.p);
+    r.p.raw = str_trim_wsp(args);
     if (!f)
         *ret = r;
     return f;

@@ -41,6 +41,7 @@ enum cmd_by { BY_NONE, BY_RETURN, BY_NOTIFY };
 
 /* The parameters of MAIL and RCPT (wire/param.def). A str with p == NULL was not given. */
 struct params {
+    str raw;       /* as they were given, without blanks around them */
     unsigned seen; /* bit per row of param.def: 1u << PARAM_SIZE ... */
     uint64_t size; /* SIZE=, octets */
     enum cmd_body body;
