@@ -51,11 +51,23 @@ static bool ending_listed(const struct conf *c, const struct scan_item *i, str e
     return false;
 }
 
+/* What is packed alone has the name of what it holds before its own ending. */
+static str without_packer(str name, str ending)
+{
+    static const str packers[] = {S_INIT("bz2"), S_INIT("xz"),   S_INIT("zst"),
+                                  S_INIT("gz"),  S_INIT("lzma"), S_INIT("z")};
+    for (size_t k = 0; k < sizeof packers / sizeof *packers; k++)
+        if (str_eq(ending, packers[k]))
+            return str_sub(name, 0, str_rfind(name, '.'));
+    return name;
+}
+
 str content_danger(const struct conf *c, const struct scan_item *i, char *mem, size_t size)
 {
     char small[SCAN_EXTENSION_MAX];
     struct buf b;
     str name = str_skip(i->name, i->name.n > 60 ? i->name.n - 60 : 0), ending = scan_extension(i->name, small);
+    ending = scan_extension(without_packer(i->name, ending), small);
     bool program = !(i->flags & SCAN_OTHER_NAME) && scan_type_kind(i->type) == SCAN_PROGRAM;
     buf_init_fixed(&b, mem, size);
     if (!program && !(ending.n && ending_listed(c, i, ending)))
