@@ -218,7 +218,8 @@ static void put(struct buf *b, const struct counter *c)
 static void save(struct counts_out *out)
 {
     lock_take(&table.lock);
-    for (struct list *l = table.age.prev; l != &table.age; l = l->prev) {
+    int looks = 2 * COUNTS_RECORDS_MAX; /* a few ms at most */
+    for (struct list *l = table.age.prev; l != &table.age && looks; l = l->prev, looks--) {
         const struct counter *c = container_of(l, struct counter, age);
         char mem[COUNTS_NUMBERS_MAX];
         struct buf b;

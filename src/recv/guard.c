@@ -232,7 +232,8 @@ static void save(struct counts_out *out)
 {
     lock_take(&guard.lock);
     rt_time now = rt_now();
-    for (struct list *l = guard.age.prev; l != &guard.age; l = l->prev) {
+    int looks = 2 * COUNTS_RECORDS_MAX; /* a few ms at most */
+    for (struct list *l = guard.age.prev; l != &guard.age && looks; l = l->prev, looks--) {
         const struct entry *e = container_of(l, struct entry, age);
         char mem[96];
         struct buf b;
