@@ -74,9 +74,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct conf *c;
     static const char text[] = "hostname = \"mx.example.test\"\nacme { agree = true  names = {\"mx.example.test\", "
                                "\"mail.example.test\"}  contact = {\"a@example.test\"}  eab-kid = \"kid\" }\n";
-    struct conf_bundle b;
-    if (!c && (conf_bundle_of(&b, S("t.conf"), str_c(text), S("/")) || conf_load_loose(&c, &b)))
-        abort();
+    if (!c) {
+        struct conf_bundle b;
+        if (conf_bundle_of(&b, S("t.conf"), str_c(text), S("/")) || conf_load_loose(&c, &b))
+            abort();
+        conf_bundle_free(&b);
+    }
     struct arena a;
     struct buf why;
     str chain = {NULL, 0};
