@@ -73,14 +73,14 @@ static err seal(struct sign_order *o, struct check_mail *m, str head, str result
     AUTO_BUF aar = {.max = SET_MAX}, ams = {.max = SET_MAX}, as = {.max = SET_MAX};
     AUTO_BUF whole = {.max = (size_t)SET_MAX + head.n}, data = {.max = SCOPE_MAX};
     const struct body_stream *body = &m->body.form[o->body];
-    if (!body->md || body->bad)
+    if (!o->body_hash && (!body->md || body->bad))
         return E_NOMEM;
     err e = results_field(o->instance, results, &aar);
     buf_add(&whole, buf_str(&aar));
     buf_add(&whole, head);
     o->kind = ARC_MESSAGE_SIGNATURE;
     e = e ? e : whole.e;
-    e = e ? e : check_sign(o, buf_str(&whole), body->hash, &ams);
+    e = e ? e : check_sign(o, buf_str(&whole), o->body_hash ? o->body_hash : body->hash, &ams);
     o->kind = ARC_SEAL;
     scope(&data, m, buf_str(&aar), buf_str(&ams), cv);
     e = e ? e : seal_write(o, cv, &data, &as);

@@ -16,6 +16,7 @@ struct sign_order {
                    * List-*  once more than they are there */
     int64_t t, x; /* x: 0 none */
     unsigned instance;
+    const unsigned char *body_hash; /* check_seal: of a body that took the place of the one that was read; NULL */
     sign_fn *sign;
     void *arg;
 };

@@ -31,16 +31,6 @@ static void check_headers(struct load *l, struct conf_dkim *d)
     d->names = arena_str(&l->c->arena, buf_str(&b));
 }
 
-/* A retry sends the signature that was made when the message came: it must last (RFC 6376 5.4, x=). */
-static void check_expire(struct load *l, const struct conf_dkim *d)
-{
-    if (d->expire && d->expire < 2 * l->c->queue_lifetime)
-        fail(&l->e, d->line,
-             "dkim " STR_FMT ": expire: expected 0 or at least twice queue.lifetime, so that a message that waits is "
-             "still signed when it leaves",
-             STR_ARG(d->title));
-}
-
 /* A key is a file of the administrator's, or the server's own. */
 static void check_key(struct load *l, const struct conf_dkim *d)
 {
@@ -56,6 +46,22 @@ static void check_key(struct load *l, const struct conf_dkim *d)
     if (!own && d->algorithm == CONF_DKIM_BOTH)
         fail(&l->e, d->line, "dkim " STR_FMT ": algorithm: expected rsa-sha256 or ed25519-sha256 for a key in a file",
              STR_ARG(d->title));
+}
+
+/* The key of seals is one of those above. */
+static void check_seal(struct load *l)
+{
+    struct conf *c = l->c;
+    str name;
+    if (!c->check_seal.n)
+        return;
+    if (str_search(c->check_seal, S("._domainkey.")) == STR_NONE && domain_of(l, c->check_seal, &name))
+        c->check_seal = name;
+    for (size_t i = 0; i < c->ndkims; i++)
+        if (str_ieq(c->dkims[i].title, c->check_seal))
+            return;
+    fail(&l->e, LINE(l, check_seal), "check: seal: expected the title of a dkim section, found %s",
+         shown(&l->e, c->check_seal));
 }
 
 void check_dkims(struct load *l)
@@ -75,6 +81,6 @@ void check_dkims(struct load *l)
                 fail(&l->e, d->line, "dkim " STR_FMT " is given twice (first in line %d)", STR_ARG(d->title),
                      l->c->dkims[k].line);
         check_headers(l, d);
-        check_expire(l, d);
     }
+    check_seal(l);
 }

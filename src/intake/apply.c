@@ -199,7 +199,7 @@ static err refill(struct tx *t, const struct body *now) YIELDS
     body_drop(&t->head);
     check_body_free(&t->sign_hash);
     t->body = body_new_for(body_size(now));
-    if (!e && t->source->trusted)
+    if (!e && (t->source->trusted || (t->checks && checks_sealable(t->checks))))
         e = sign_begin(t->conf, &t->sign_hash);
     if (!e && t->body) {
         uint32_t line_max = t->env.body == BODY_BINARYMIME ? 0 : (uint32_t)t->conf->limits_line_length;

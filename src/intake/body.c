@@ -6,8 +6,22 @@
 #include "intake/internal.h"
 #include "intake/checks.h"
 #include "intake/sign.h"
+#include "directory/directory.h"
 
 enum { FEED = 64 * 1024 }; /* most octets taken in one step */
+
+/* Will it leave this server? */
+static bool goes_on(const struct tx *t)
+{
+    for (uint32_t i = 0; i < t->env.nto; i++) {
+        str address = t->env.to[i].address;
+        size_t at = str_rfind(address, '@');
+        const struct conf_domain *d = at == STR_NONE ? NULL : directory_domain(t->conf, str_skip(address, at + 1));
+        if (!d || (d->hop.how != CONF_TO_MAILDIR && d->hop.how != CONF_TO_DISCARD))
+            return true;
+    }
+    return false;
+}
 
 bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
 {
@@ -24,6 +38,9 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r)
         e = E_NOMEM;
     if (!e && t->source->trusted)
         e = sign_begin(t->conf, &t->sign_hash);
+    const struct conf_dkim *seal = t->checks && t->conf->check_seal.n && goes_on(t) ? seal_section(t->conf) : NULL;
+    if (seal)
+        checks_will_seal(t->checks, seal_is_simple(seal), !seal_is_simple(seal));
     if (e) {
         reply_trouble(r, e);
         return false;

@@ -17,7 +17,8 @@ struct checks {
     struct check_mail *mail;
     struct buf head; /* the header block, gathered */
     bool head_done, sender_done, ended, quarantine;
-    err trouble; /* why the message itself could not be looked at */
+    bool seal_simple, seal_relaxed; /* an ARC set is wanted, over the body in this form */
+    err trouble;                    /* why the message itself could not be looked at */
 };
 
 /* ---- begin and end ------------------------------------------------------------------------------------- */
@@ -112,8 +113,12 @@ static void begin_mail(struct checks *k)
     if (k->head.e && !k->trouble)
         k->trouble = k->head.e;
     k->check.now_s = rt_wall_ms() / 1000;
-    if (!k->trouble && (k->conf->check_dkim || k->conf->check_arc || k->conf->check_dmarc != CONF_DMARC_OFF))
-        k->trouble = check_mail_begin(&k->check, buf_str(&k->head), k->conf->check_arc, &k->mail);
+    bool seal = k->seal_simple || k->seal_relaxed;
+    if (!k->trouble && (k->conf->check_dkim || k->conf->check_arc || seal || k->conf->check_dmarc != CONF_DMARC_OFF))
+        k->trouble = check_mail_begin(&k->check, buf_str(&k->head), k->conf->check_arc || seal, &k->mail);
+    for (int relaxed = 0; relaxed < 2 && k->mail && !k->trouble; relaxed++)
+        if (relaxed ? k->seal_relaxed : k->seal_simple)
+            k->trouble = check_mail_want(k->mail, relaxed);
 }
 
 void checks_feed(struct checks *k, str octets, const struct data_in *scan)
@@ -141,13 +146,26 @@ void checks_end(struct checks *k)
     begin_asking(k);
     if (k->mail)
         check_mail_end(k->mail, &k->results);
-    check_mail_free(&k->mail);
+    if (!k->seal_simple && !k->seal_relaxed)
+        check_mail_free(&k->mail);
     if (k->conf->check_dmarc != CONF_DMARC_OFF || k->conf->check_author == CONF_AUTHOR_REJECT)
         check_dmarc(&k->check, buf_str(&k->head), &k->results);
     if (k->trouble && k->results.dmarc.result == CHECK_FAIL) { /* nobody has looked at the signatures */
         k->results.dmarc.result = CHECK_TEMPERROR;
         k->results.dmarc.policy = DMARC_POLICY_NONE;
     }
+}
+
+void checks_will_seal(struct checks *k, bool simple, bool relaxed)
+{
+    k->seal_simple = simple;
+    k->seal_relaxed = relaxed;
+}
+
+struct check_mail *checks_sealable(struct checks *k)
+{
+    bool wanted = k->seal_simple || k->seal_relaxed;
+    return wanted && !k->trouble && k->results.arc.result != CHECK_TEMPERROR ? k->mail : NULL;
 }
 
 /* ---- what follows ------------------------------------------------------------------------------------------ */

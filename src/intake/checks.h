@@ -19,6 +19,10 @@ void checks_free(struct checks **k); /* NULL is fine */
 bool checks_sender(struct checks *k, struct reply *r) YIELDS;
 /* Octets of the message in order, header block first, dots taken away. `scan` is the one that has seen them. */
 void checks_feed(struct checks *k, str octets, const struct data_in *scan);
+/* Before the octets: an ARC set will be added, over a body in these forms. */
+void checks_will_seal(struct checks *k, bool simple, bool relaxed);
+/* After checks_end: what was read, for the seal; NULL: none is wanted, or can be made. */
+struct check_mail *checks_sealable(struct checks *k);
 /* The end of the octets. Never fails: what could not be found out is a temperror. */
 void checks_end(struct checks *k) YIELDS;
 /* After checks_end: what becomes of the message. False: refused. */

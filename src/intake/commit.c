@@ -119,7 +119,7 @@ static err add_signatures(struct tx *t, str made, str rest, struct buf *out) YIE
                                .sender = t->env.sender,
                                .now_s = t->env.arrived_ms / 1000};
     AUTO_BUF whole = {.max = made.n + rest.n};
-    if (!t->sign_hash || (t->source->proxied && !t->refilled && !tx_edits_head(t)))
+    if (!t->sign_hash || !t->source->may_relay || (t->source->proxied && !t->refilled && !tx_edits_head(t)))
         return OK;
     if (rest.n) {
         buf_add(&whole, made);
@@ -130,6 +130,20 @@ static err add_signatures(struct tx *t, str made, str rest, struct buf *out) YIE
     if (!e && out->n)
         t->env.flags |= ENV_SIGNED;
     return e;
+}
+
+/* Mail of others that goes on gets an ARC set; what we sign is signed. */
+static err add_seal(struct tx *t, str made, str rest, struct buf *out) YIELDS
+{
+    struct check_mail *m = t->checks ? checks_sealable(t->checks) : NULL;
+    AUTO_BUF whole = {.max = made.n + rest.n};
+    if (!m)
+        return OK;
+    buf_add(&whole, made);
+    buf_add(&whole, rest);
+    return whole.e ? whole.e
+                   : seal_head(t->conf, m, &checks_results(t->checks)->arc, buf_str(&whole),
+                               t->refilled ? t->sign_hash : NULL, t->env.arrived_ms / 1000, out);
 }
 
 /* Edits the header block where it lies and puts the sizes into the envelope. `block` is what was received of it. */
@@ -145,6 +159,7 @@ static err put_head(struct tx *t, str block, const struct head_facts *f) YIELDS
     if (!text_ascii(buf_str(&out)) && t->checks)
         t->scan.flags |= DATA_8BIT_HEAD;
     e = e ? e : add_signatures(t, buf_str(&out), str_skip(fields, replaced), &top);
+    e = e ? e : add_seal(t, buf_str(&out), str_skip(fields, replaced), &top);
     t->env.head_size = (uint32_t)(top.n + out.n + fields.n - replaced);
     t->env.body_size = t->scan.size - fields.n;
     if (t->chunks) { /* the block lies apart: all of it goes before the tail */

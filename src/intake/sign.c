@@ -5,6 +5,8 @@
 #include "priv/priv.h"
 #include "wire/author.h"
 
+enum { SEAL_RESULTS_MAX = 64 * 1024 };
+
 static const struct {
     enum canon head, body;
 } forms[] = {
@@ -78,21 +80,26 @@ static err ask_keeper(void *arg, const unsigned char hash[DKIM_HASH_SIZE], struc
     return priv_mail_sign(str_c(k->name), hash, out);
 }
 
-static err sign_with(const struct conf_dkim *d, struct keys_signer *k, const struct sign_who *w, str head,
-                     struct check_body *b, struct buf *out) YIELDS
+static struct sign_order order_of(const struct conf_dkim *d, struct keys_signer *k, int64_t now_s)
 {
-    struct sign_order o = {
+    return (struct sign_order){
         .alg = k->rsa ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256,
         .domain = d->domain,
         .selector = str_c(k->selector),
         .head = forms[d->canonicalization].head,
         .body = forms[d->canonicalization].body,
         .headers = d->names,
-        .t = w->now_s,
-        .x = d->expire ? w->now_s + d->expire / RT_S : 0,
+        .t = now_s,
         .sign = ask_keeper,
         .arg = k,
     };
+}
+
+static err sign_with(const struct conf_dkim *d, struct keys_signer *k, const struct sign_who *w, str head,
+                     struct check_body *b, struct buf *out) YIELDS
+{
+    struct sign_order o = order_of(d, k, w->now_s);
+    o.x = d->expire ? w->now_s + d->expire / RT_S : 0;
     const unsigned char *hash = check_body_hash(b, o.body);
     err e = hash ? check_sign(&o, head, hash, out) : E_NOMEM;
     if (e == E_NOT_FOUND || e == E_LIMIT) {
@@ -140,5 +147,56 @@ err sign_text(const struct conf *c, const struct sign_who *w, str message, struc
     check_body_feed(b, str_skip(message, head));
     e = sign_head(c, w, str_sub(message, 0, head), b, out);
     check_body_free(&b);
+    return e;
+}
+
+/* ---- ARC ---- */
+
+const struct conf_dkim *seal_section(const struct conf *c)
+{
+    for (size_t i = 0; c->check_seal.n && i < c->ndkims; i++)
+        if (str_ieq(c->dkims[i].title, c->check_seal))
+            return &c->dkims[i];
+    return NULL;
+}
+
+bool seal_is_simple(const struct conf_dkim *d) { return forms[d->canonicalization].body == CANON_SIMPLE; }
+
+/* One key alone: of RSA, which everybody who verifies chains knows. */
+static struct keys_signer *seal_key(const struct conf_dkim *d, struct keys_signer v[KEYS_SIGNERS_MAX])
+{
+    size_t n = keys_of(d, v);
+    for (size_t i = 0; i < n; i++)
+        if (v[i].rsa)
+            return &v[i];
+    return n ? v : NULL;
+}
+
+err seal_head(const struct conf *c, struct check_mail *m, const struct check_arc *arc, str head,
+              struct check_body *body, int64_t now_s, struct buf *out)
+{
+    AUTO_BUF results = {.max = SEAL_RESULTS_MAX};
+    struct keys_signer v[KEYS_SIGNERS_MAX];
+    const struct conf_dkim *d = seal_section(c);
+    struct keys_signer *k = d ? seal_key(d, v) : NULL;
+    enum arc_cv cv = arc->result == CHECK_PASS ? ARC_CV_PASS : arc->result == CHECK_NONE ? ARC_CV_NONE : ARC_CV_FAIL;
+    str word;
+    bool any, sealed = false;
+    size_t before = out->n;
+    if (!k)
+        return OK;
+    struct sign_order o = order_of(d, k, now_s);
+    o.headers = S("");
+    o.body_hash = body ? check_body_hash(body, o.body) : NULL;
+    err e = body && !o.body_hash ? E_NOMEM : check_seal_results(head, c->check_authserv_id, &results, &word, &any);
+    e = e ? e : check_seal(&o, m, head, buf_str(&results), cv, out, &sealed);
+    if (e)
+        out->n = before;
+    if (e == E_NOT_FOUND || e == E_LIMIT) {
+        rt_log(EV_unsigned, log_c(k->name), log_err(e));
+        return OK;
+    }
+    if (sealed)
+        metric_add(M_seals_made, 1);
     return e;
 }

@@ -26,4 +26,14 @@ bool sign_has_key(const struct conf *c, str author);
 /* All of it for a message in one piece: fields for its top. */
 err sign_text(const struct conf *c, const struct sign_who *w, str message, struct buf *out) YIELDS;
 
+/* The section whose key seals (check.seal); NULL: none. */
+const struct conf_dkim *seal_section(const struct conf *c);
+bool seal_is_simple(const struct conf_dkim *d); /* the form in which it takes the body */
+/* One more ARC set over a message from outside, which `m` has read and found `arc` in; `head` is the header as it will
+ * be stored, our Authentication-Results in it. `body`: the hash of another body than the one that was read; NULL. Adds
+ * nothing when the chain cannot grow, or no key is there. */
+struct check_mail;
+err seal_head(const struct conf *c, struct check_mail *m, const struct check_arc *arc, str head,
+              struct check_body *body, int64_t now_s, struct buf *out) YIELDS;
+
 #endif

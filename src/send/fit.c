@@ -58,13 +58,18 @@ static void choose(const struct peer *p, struct trans *j)
             j->who[j->nto++] = (uint16_t)i;
 }
 
-/* For all that take part and have no fate yet. */
+/* To all that take part and have no fate yet. */
+static void give_all(struct trans *j, const struct finding *v)
+{
+    for (uint32_t k = 0; k < j->nto; k++)
+        if (j->ticket->to[j->who[k]].fate == FATE_NONE)
+            finding_give(v, j->ticket, j->who[k]);
+}
+
 static void fail_all(const struct peer *p, struct trans *j, const char *text)
 {
     struct finding v = finding_of(j->ticket, FATE_FAILED, str_c(text), str_c(p->host));
-    for (uint32_t k = 0; k < j->nto; k++)
-        if (j->ticket->to[j->who[k]].fate == FATE_NONE)
-            finding_give(&v, j->ticket, j->who[k]);
+    give_all(j, &v);
 }
 
 static uint32_t wanted(const struct trans *j)
@@ -138,9 +143,7 @@ static err convert(struct peer *p, struct trans *j, bool must)
     bool inner = info.head_8bit && !(j->reader.env.flags & ENV_8BIT_HEAD) && !j->utf8;
     if (e && !err_is_perm(e)) {
         struct finding v = finding_of_err(j->ticket, e, "converting the message", str_c(""));
-        for (uint32_t k = 0; k < j->nto; k++)
-            if (j->ticket->to[j->who[k]].fate == FATE_NONE)
-                finding_give(&v, j->ticket, j->who[k]);
+        give_all(j, &v);
     } else if (inner) {
         fail_all(p, j,
                  "554 5.6.9 the next server cannot take internationalized text in the header of a part (SMTPUTF8)");
@@ -165,6 +168,10 @@ static err fit_body(struct peer *p, struct trans *j)
     /* Parts of an internationalized message may have such headers, too: looked at where SMTPUTF8 is not offered. */
     bool look = (f & ENV_SMTPUTF8) && (f & ENV_8BIT_BODY) && !(caps & CAP_SMTPUTF8);
     err e = fits && !look ? OK : convert(p, j, !fits);
+    if (!e && !j->mime && resign_due(p->conf, &j->reader.env) && (e = resign(p, j)) != OK) {
+        struct finding v = finding_of_err(j->ticket, e, "signing the message anew", str_c(""));
+        give_all(j, &v);
+    }
     bool eight_now = (f & ENV_8BIT_HEAD) || ((f & ENV_8BIT_BODY) && !j->mime);
     j->eight = eight_now && (caps & CAP_8BITMIME);
     return e;

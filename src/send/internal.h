@@ -159,8 +159,8 @@ struct trans {
     struct ticket *ticket;
     struct spool_reader reader;
     struct mime *mime; /* NULL: as stored */
-    struct buf top;    /* converted and signed anew: the header that goes out ... */
-    size_t skip;       /* ... in place of so many octets of the converted message */
+    struct buf top;    /* signed anew: the header that goes out ... */
+    size_t skip;       /* ... in place of so many octets of the (converted) message */
     struct data_out out;
     str sender;                          /* reverse-path of this transaction */
     uint64_t size;                       /* octets as stored */
@@ -199,6 +199,8 @@ err convert_open(struct spool_reader *r, uint64_t id, struct body *mem, struct m
  */
 
 err resign(struct peer *p, struct trans *j) YIELDS;
+/* Without a conversion too: half of the time is over for which our signatures were made. */
+bool resign_due(const struct conf *c, const struct envelope *env);
 
 /* ---- seen.c: what TLS reports are told -------------------------------------------------------------------------- */
 

@@ -1,7 +1,8 @@
 /*
  * A message that we signed and that leaves in another form: what is stored does not fit the signature any more, so the
  * converted message gets its own in place of ours. Two more passes over it, and only where a server cannot take eight
- * bits.
+ * bits. Likewise one that waited until half of the time is over for which its signatures are valid (x=): up to then
+ * every attempt sends those that were made when it came.
  */
 #include "base/cleanup.h"
 #include "intake/sign.h"
@@ -42,8 +43,11 @@ static err convert_all(struct trans *j, struct pass *x) YIELDS
         str piece;
         err e = spool_read_next(&j->reader, &piece);
         bool end = !e && piece.n == 0;
-        if (!e)
+        if (!e && !j->mime)
+            buf_add(&out, piece);
+        else if (!e)
             e = end ? mime_convert_end(j->mime, &out) : mime_convert(j->mime, piece, &out);
+        e = e ? e : out.e;
         e = e ? e : take(x, buf_str(&out));
         if (e || end)
             return e;
@@ -75,6 +79,15 @@ static str without_ours(const struct conf *c, str head)
     return head;
 }
 
+bool resign_due(const struct conf *c, const struct envelope *env)
+{
+    int64_t age_s = (rt_wall_ms() - env->arrived_ms) / 1000;
+    bool due = false;
+    for (size_t i = 0; i < c->ndkims && (env->flags & ENV_SIGNED); i++)
+        due = due || (c->dkims[i].expire && age_s >= c->dkims[i].expire / RT_S / 2);
+    return due;
+}
+
 err resign(struct peer *p, struct trans *j)
 {
     const struct sign_who w = {.now_s = rt_wall_ms() / 1000};
@@ -93,11 +106,12 @@ err resign(struct peer *p, struct trans *j)
     if (!x.head_done)
         buf_free(&j->top);
     e = e ? e : j->top.e;
+    bool converted = j->mime != NULL;
     mime_free(&j->mime); /* from the beginning again, to be sent this time */
     spool_read_close(&j->reader);
     err again = spool_read_open(&j->reader, send_world.spool, j->ticket->id, j->ticket->mem);
     e = e ? e : again == E_NOT_FOUND ? E_CORRUPT : again;
-    if (!e)
+    if (!e && converted)
         e = convert_open(&j->reader, j->ticket->id, j->ticket->mem, &j->mime, &info);
     buf_free(&x.head);
     check_body_free(&x.body);

@@ -14,6 +14,9 @@ static struct ticket_rcpt *rcpt(const struct trans *j, uint32_t k) { return &j->
 static bool has(const uint64_t *set, uint32_t k) { return set[k / 64] >> k % 64 & 1; }
 static void put(uint64_t *set, uint32_t k) { set[k / 64] |= (uint64_t)1 << k % 64; }
 
+/* Octets that will go out, before any has. */
+static uint64_t out_size(const struct trans *j) { return j->size - j->skip + j->top.n; }
+
 /* To all that share the fate of the transaction. */
 static void give_all(struct trans *j, const struct finding *v)
 {
@@ -73,7 +76,7 @@ static void write_mail(struct peer *p, struct trans *j)
     struct conn *c = &p->conn;
     write_path(c, S("MAIL FROM:<"), j->sender);
     if ((p->ehlo.caps & CAP_SIZE) && !j->mime)
-        write_size(c, j->size);
+        write_size(c, out_size(j));
     if (j->binary)
         conn_write(c, S(" BODY=BINARYMIME"));
     else if (j->eight)
@@ -291,6 +294,20 @@ static err write_converted(struct peer *p, struct trans *j, str piece, bool last
     return e == E_LIMIT || e == E_UNSUPPORTED ? E_BUG : e; /* the first pass allowed it */
 }
 
+/* The same of a message that leaves as it is stored, perhaps under new signatures. */
+static err write_stored(struct peer *p, struct trans *j, str piece)
+{
+    err e = OK;
+    if (j->top.n) {
+        e = write_piece(p, j, buf_str(&j->top));
+        buf_free(&j->top);
+    }
+    size_t skip = j->skip < piece.n ? j->skip : piece.n;
+    j->skip -= skip;
+    piece = str_skip(piece, skip);
+    return !e && piece.n ? write_piece(p, j, piece) : e;
+}
+
 /* All of the stored octets; *ret_ended: the last ones were CRLF. The server must not speak before the end. */
 static err write_octets(struct peer *p, struct trans *j, bool *ret_ended)
 {
@@ -307,7 +324,7 @@ static err write_octets(struct peer *p, struct trans *j, bool *ret_ended)
         if (conn_readable(&p->conn))
             return E_PROTOCOL;
         metric_add(M_bytes_out, (int64_t)piece.n);
-        e = j->mime ? write_converted(p, j, piece, false) : write_piece(p, j, piece);
+        e = j->mime ? write_converted(p, j, piece, false) : write_stored(p, j, piece);
         if (e)
             return e;
         *ret_ended = piece.p[piece.n - 1] == '\n';
@@ -344,7 +361,7 @@ err trans_body(struct peer *p, struct trans *j)
     data_out_init(&j->out);
     j->stuff = j->mime || (f & (ENV_DOT_LINE | ENV_BARE_EOL | ENV_NO_FINAL_EOL));
     if (j->bdat)
-        conn_printf(c, "BDAT %llu LAST\r\n", (unsigned long long)j->size);
+        conn_printf(c, "BDAT %llu LAST\r\n", (unsigned long long)out_size(j));
     bool ended;
     err e = write_octets(p, j, &ended);
     if (!e && j->mime)

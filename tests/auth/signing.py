@@ -1,7 +1,9 @@
 """What the server signs: mail of those that may relay, its own reports; every key of the author's domain; big messages,
 reloads; that it verifies where it arrives."""
 import os
+import re
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -139,9 +141,31 @@ def rotation():
         equal(results(s.judged(t.data)), [("pass", "d=a.test", "s=n1")], "the old key")
 
 
+def renewed():
+    """A retry sends the signature that was made first, until half of its time (x=) is over; then it is made anew."""
+    sections = SECTIONS.replace('key = "e1" ', 'key = "e1"  expire = "8s" ').replace('{ key = "r1" }', '{ key = "r1"  expire = "8s" }')
+    octets = b"From: a@a.test\r\nSubject: x\r\n\r\n.dot\r\n\xc3\xbc  \r\n..\r\nend\r\n"
+    for offers in (("PIPELINING",), ("8BITMIME",), ("8BITMIME", "CHUNKING", "SIZE 100000")):
+        for hold, fresh in ((1.5, False), (5, True)):
+            free, deferred = [0], []
+
+            def rcpt(_, line):
+                if time.monotonic() < free[0]:
+                    deferred.append(line)
+                    return "451 4.3.0 later"
+            with Signer(sections, offers=offers, script={"RCPT": rcpt}) as s:
+                begin, free[0] = int(time.time()), time.monotonic() + hold
+                t = s.carried(octets)
+                check(deferred, "it was tried before")
+                equal(results(s.judged(t.data)), [("pass", "d=a.test", "s=e1"), ("pass", "d=a.test", "s=r1")], "verified")
+                made = [int(n) for n in re.findall(rb"[ \t]t=(\d+);", t.data)]
+                equal(len(made), 2, "signatures in %r" % t.data[:600])
+                check(all((n >= begin + 3) == fresh for n in made), "made at %s, taken at %d, offers %s" % (made, begin, offers))
+
+
 def main():
     t = Tally("signing", "-v" in sys.argv)
-    for case in (each_key, whose, large, reports, converted, rotation):
+    for case in (each_key, whose, large, reports, converted, renewed, rotation):
         t.case(case.__name__ + ": " + case.__doc__.split("\n")[0], case)
     t.end()
 
