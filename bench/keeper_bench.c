@@ -1,8 +1,8 @@
 /*
- * RSA-2048 signatures for mail by a keeper of its own process, one thread, asked by one loop with many questions under way:
- * signatures a second of the keeper's processor time (what `openssl speed rsa2048` counts too), by the clock, and how late
- * the asking loop ever was to wake a fiber. bench/signing sets it beside openssl.
- * Usage: keeper-bench [SECONDS]
+ * RSA-2048 signatures for mail by a keeper of its own process, one thread, asked by one loop with many questions under
+ * way: signatures a second of the keeper's processor time (what `openssl speed rsa2048` counts too), by the clock, and
+ * how late the asking loop ever was to wake a fiber. bench/signing sets it beside openssl. Usage: keeper-bench
+ * [SECONDS]
  */
 #include "priv/priv.h"
 #include "priv/sign_key.h"
