@@ -119,7 +119,7 @@ static err add_signatures(struct tx *t, str made, str rest, struct buf *out) YIE
                                .sender = t->env.sender,
                                .now_s = t->env.arrived_ms / 1000};
     AUTO_BUF whole = {.max = made.n + rest.n};
-    if (!t->sign_hash || !t->source->may_relay || (t->source->proxied && !t->refilled && !tx_edits_head(t)))
+    if (!t->sign_hash || !t->source->trusted || (t->source->proxied && !t->refilled && !tx_edits_head(t)))
         return OK;
     if (rest.n) {
         buf_add(&whole, made);
