@@ -4,6 +4,7 @@
  * how late the asking loop ever was to wake a fiber. bench/signing sets it beside openssl. Usage: keeper-bench
  * [SECONDS]
  */
+#include "base/text.h"
 #include "priv/priv.h"
 #include "priv/sign_key.h"
 #include "rt/rt.h"
@@ -20,7 +21,8 @@ enum { ASKING = 64, WAKE_MS = 2 };
 
 static struct priv_links links;
 static pid_t keeper;
-static int seconds = 3, left;
+static uint64_t seconds = 3;
+static int left;
 static long done;
 static rt_time latest;
 static bool over;
@@ -75,7 +77,7 @@ static void measure(void *arg)
     double cpu = cpu_of(keeper);
     long before = done;
     latest = 0;
-    (void)fiber_sleep(rt_after(seconds * RT_S));
+    (void)fiber_sleep(rt_after((rt_time)seconds * RT_S));
     double n = (double)(done - before);
     printf("%.1f signatures per second of processor time, %.1f by the clock, loop late by at most %.1f ms\n",
            n / (cpu_of(keeper) - cpu), n * (double)RT_S / (double)(rt_now() - begin), (double)latest / RT_MS);
@@ -106,8 +108,8 @@ int main(int argc, char **argv)
 {
     struct buf pem;
     buf_init(&pem, 16384);
-    if (argc > 1)
-        seconds = atoi(argv[1]);
+    if (argc > 1 && !text_u64(str_c(argv[1]), &seconds))
+        return 1;
     if (sign_key_make(2048, &pem) || priv_links_open(&links, 1))
         return 1;
     keeper = fork();
