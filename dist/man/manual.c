@@ -1,6 +1,7 @@
 /*
  * Builds a manual page from its template: a line `@KEYS@` becomes the table of configuration keys,
- * `@EVENTS@` and `@METRICS@` those of the log and the metrics, `@COMMANDS@` that of SMTP.
+ * `@EVENTS@` and `@METRICS@` those of the log and the metrics, `@COMMANDS@` that of SMTP, `@HOOKS@` and `@FIELDS@`
+ * those of scripts.
  */
 #include "base/cleanup.h"
 #include "conf/conf.h"
@@ -49,14 +50,40 @@ static void metrics(struct buf *out)
     buf_add_c(out, ".El\n");
 }
 
+static void hooks(struct buf *out)
+{
+    buf_add_c(out, ".Bl -tag -width Ds\n");
+#define HOOK(name, help) buf_printf(out, ".It Ic on.%s\n%s.\n", #name, help);
+#include "script/hooks.def"
+#undef HOOK
+    buf_add_c(out, ".El\n");
+}
+
+static void field(struct buf *out, const char *object, const char *name, const char *type, const char *help)
+{
+    static const char *const types[][2] = {{"STR", "string"}, {"NUM", "number"}, {"BOOL", "boolean"}, {"LIST", "list"}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(type, types[i][0]) == 0)
+            buf_printf(out, ".It Ic %s.%s Pq %s\n", object, name, types[i][1]);
+    text(out, help);
+    buf_add_c(out, ".\n");
+}
+
+static void fields(struct buf *out)
+{
+    buf_add_c(out, ".Bl -tag -width Ds\n");
+#define FIELD(object, name, type, help) field(out, #object, #name, #type, help);
+#include "script/fields.def"
+#undef FIELD
+    buf_add_c(out, ".El\n");
+}
+
 static const struct {
     str mark;
     void (*write)(struct buf *out);
 } parts[] = {
-    {S_INIT("@KEYS@"), conf_manual},
-    {S_INIT("@EVENTS@"), events},
-    {S_INIT("@METRICS@"), metrics},
-    {S_INIT("@COMMANDS@"), recv_manual},
+    {S_INIT("@KEYS@"), conf_manual},     {S_INIT("@EVENTS@"), events}, {S_INIT("@METRICS@"), metrics},
+    {S_INIT("@COMMANDS@"), recv_manual}, {S_INIT("@HOOKS@"), hooks},   {S_INIT("@FIELDS@"), fields},
 };
 
 static void line(struct buf *out, str s)

@@ -7,6 +7,7 @@
 #include "keys/keys.h"
 #include "net/net.h"
 #include "reports/reports.h"
+#include "policy/use_script.h"
 #include "send/send.h"
 
 #include <sys/stat.h>
@@ -27,6 +28,7 @@ void world_watch(void *arg)
 void world_wire_up(void)
 {
     metrics_also(policy_metrics);
+    metrics_also(script_metrics_print);
     intake_setup(&(struct intake){world.spool, world.queue, world_conf});
     send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail, reports_received});
 }
@@ -55,6 +57,10 @@ void world_serve(enum socket_kind kind, int fd)
 void loop_follow(struct conf *c)
 {
     dns_follow(c);
+    if (rt_index() == 0)
+        use_script_follow(c);
+    else
+        use_script_expect(c);
     if (rt_index() == 0 && world.running)
         queue_reload(world.queue, c);
     if (rt_index() == 0)

@@ -38,6 +38,7 @@ void check_run_prepend(struct check_run *r, str field);
 
 int cli_dkim(int argc, char **argv);
 int cli_arc(int argc, char **argv);
+int cli_lua(int argc, char **argv);
 int cli_auth(int argc, char **argv);
 
 #endif

@@ -217,6 +217,9 @@ static const struct cli_command own[] = {
     {"arc", cli_arc, NULL, NULL},
     {"auth", cli_auth, "--ip A --helo NAME --from ADDRESS [--hostname NAME] ... <MESSAGE",
      "the Authentication-Results field that would be written"},
+    {"lua test", NULL, "FILE [--ip A] [--helo NAME] [--from ADDRESS] [--to A,B] [--json] ... <MESSAGE",
+     "runs the hooks of a script for a session and a message, and says what they did"},
+    {"lua", cli_lua, NULL, NULL},
     {"version", version, "", "print the version"},
 };
 

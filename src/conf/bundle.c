@@ -5,13 +5,14 @@
 #include "base/cleanup.h"
 #include "conf/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
 enum { SECRET_HERE = 1, SECRET_ELSEWHERE = 2 }; /* in the encoded form */
-enum { BUNDLE_VERSION = 2, FILES_MAX = 65536 };
+enum { BUNDLE_VERSION = 2, FILES_MAX = 65536, FOLDER_MAX = 200 };
 static const size_t memory_max = (size_t)1 << 30;
 
 /* From the beginning, wherever the position of a shared descriptor is; a pipe has no position. */
@@ -133,6 +134,27 @@ static void add_file(struct conf_bundle *b, size_t *cap, str name, bool secret, 
     look_at(b, f);
 }
 
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The .lua files of a folder, by name. One that is not there has none. */
+static void add_folder(struct conf_bundle *b, size_t *cap, str name)
+{
+    char *names[FOLDER_MAX];
+    size_t n = 0;
+    str path = path_join(&b->arena, b->dir, name);
+    DIR *d = path.p ? opendir(path.p) : NULL;
+    for (struct dirent *x; d && n < FOLDER_MAX && (x = readdir(d));)
+        if (x->d_name[0] != '.' && str_ends(str_c(x->d_name), S(".lua")) && (names[n] = strdup(x->d_name)))
+            n++;
+    if (d)
+        closedir(d);
+    qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; i < n; i++) {
+        add_file(b, cap, path_join(&b->arena, path, str_c(names[i])), false, false);
+        free(names[i]);
+    }
+}
+
 static void add_named(struct conf_bundle *b, size_t *cap, bool secret)
 {
     struct conf_errors errors;
@@ -149,6 +171,9 @@ static void add_named(struct conf_bundle *b, size_t *cap, bool secret)
             if (k && k->flags & KEY_FILE && is_secret == secret && !x->bad && !x->list && x->v[0].kind == TOK_STRING &&
                 x->v[0].text.n)
                 add_file(b, cap, x->v[0].text, secret, k->flags & KEY_WATCH);
+            if (k && k->flags & KEY_FOLDER && !secret && !x->bad && !x->list && x->v[0].kind == TOK_STRING &&
+                x->v[0].text.n)
+                add_folder(b, cap, x->v[0].text);
         }
     }
     conf_errors_free(&errors);
@@ -192,6 +217,14 @@ static err bundle_read(struct conf_bundle *b, const char *path, bool closed)
 
 err conf_bundle_read(struct conf_bundle *b, const char *path) { return bundle_read(b, path, false); }
 err conf_bundle_read_closed(struct conf_bundle *b, const char *path) { return bundle_read(b, path, true); }
+
+err conf_bundle_read_named(struct conf_bundle *b)
+{
+    size_t cap = b->n;
+    add_named(b, &cap, true);
+    add_named(b, &cap, false);
+    return b->arena.e;
+}
 
 err conf_bundle_add(struct conf_bundle *b, str path)
 {

@@ -179,6 +179,11 @@ struct conf_upstream {
     const struct conf_listener *inline_of; /* NULL: a section */
 };
 
+struct conf_script { /* a file of Lua */
+    str name;        /* without its folder */
+    str text;
+};
+
 struct conf_dkim { /* a key that signs */
     str title;
     int line;
@@ -252,6 +257,8 @@ struct conf {
     size_t noauths;
     struct conf_dkim *dkims;
     size_t ndkims;
+    struct conf_script *scripts; /* the script, then the files of its folder */
+    size_t nscripts;
     struct conf_access *lists;
     size_t nlists;
     struct conf_rule *rules; /* in the order of the file */
@@ -311,6 +318,8 @@ err conf_bundle_read(struct conf_bundle *b, const char *path);
 err conf_bundle_read_closed(struct conf_bundle *b, const char *path);
 /* A bundle of one file that is in memory already, e.g. for a test; `dir` stands for its folder. */
 err conf_bundle_of(struct conf_bundle *b, str path, str text, str dir);
+/* Reads what the main text of such a bundle names, as conf_bundle_read does. Blocks. */
+err conf_bundle_read_named(struct conf_bundle *b);
 /* One more file, by its whole path; one that cannot be read is kept with its error. Blocks. */
 err conf_bundle_add(struct conf_bundle *b, str path);
 err conf_bundle_add_secret(struct conf_bundle *b, str path);
@@ -384,6 +393,11 @@ const struct conf_alias *conf_alias(const struct conf *c, str local, str domain)
 /* The route for a recipient's domain and a sender ("" null): exact domain, then longest ".suffix", then "*"; among
  * equals one whose `from` matches goes first, and one with a `from` that does not match is none. NULL: MX. */
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender);
+
+/* Whether a file is sound Lua: OK, or E_SYNTAX with the line and why. Set once, before anything is loaded; without it
+ * files are taken as they are. */
+typedef err conf_script_check(str name, str text, int *ret_line, struct buf *why);
+void conf_script_checker(conf_script_check *fn);
 
 /* ---- documents made from keys.def ------------------------------------------------------------------------ */
 

@@ -41,7 +41,8 @@ enum key_flag {
     KEY_FILE = 8,
     KEY_SECRET = 16,
     KEY_MUST = 32,
-    KEY_WATCH = 64
+    KEY_WATCH = 64,
+    KEY_FOLDER = 128
 };
 
 struct key {
@@ -171,6 +172,7 @@ struct load {
     str alias_path;       /* of aliases_file, for messages */
 };
 #define LINE(l, name) ((l)->lines[KEY_AT_global_##name])
+void scripts_read(struct load *l); /* fills in c->scripts */
 void aliases_read(struct load *l); /* adds the lines of aliases_file to c->aliases */
 void check(struct load *l);        /* rules between keys; fills in defaults that come from other keys */
 void check_relay(struct load *l);

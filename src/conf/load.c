@@ -440,6 +440,7 @@ static err load(struct conf **ret, const struct conf_bundle *b, struct conf_erro
     if (!nomem) {
         load_main(&l);
         aliases_read(&l);
+        scripts_read(&l);
         if (!l.e.full)
             check(&l);
         if (!l.e.full && conf_index_build(&l))

@@ -1,7 +1,16 @@
 /* The table of keys in memory, and finding rows by what a person wrote. */
 #include "conf/internal.h"
 
-enum { R = KEY_RELOAD, S = KEY_START, P = KEY_PATH, F = KEY_FILE, X = KEY_SECRET, M = KEY_MUST, W = KEY_WATCH };
+enum {
+    R = KEY_RELOAD,
+    S = KEY_START,
+    P = KEY_PATH,
+    F = KEY_FILE,
+    X = KEY_SECRET,
+    M = KEY_MUST,
+    W = KEY_WATCH,
+    D = KEY_FOLDER
+};
 
 #define ROW(section, strct, name, type, def, least, most, flags, text)                                                 \
     {#name, SEC_##section, TYPE_##type, def, least, most, flags, text, offsetof(struct strct, name)},

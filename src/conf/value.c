@@ -145,7 +145,7 @@ static bool string(const struct setting *s, const struct key *k, const struct to
     if (t->kind != TOK_STRING)
         return expected(s, k, t, "a value in double quotes");
     *ret = t->text;
-    if (k->flags & (KEY_PATH | KEY_FILE) && t->text.n)
+    if (k->flags & (KEY_PATH | KEY_FILE | KEY_FOLDER) && t->text.n)
         *ret = path_join(s->mem, s->dir, t->text);
     else
         *ret = arena_str(s->mem, t->text);

@@ -5,6 +5,7 @@
 #include "policy/internal.h"
 #include "policy/rules.h"
 #include "policy/use.h"
+#include "policy/use_script.h"
 
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
@@ -17,6 +18,13 @@ const struct filter filters[] = {
      .tx_end = client_tx_end,
      .session_end = client_session_end},
     {.name = "verify", .phases = PHASE_BIT(PHASE_RCPT), .wants = verify_wants, .run = verify_run},
+    {.name = "script",
+     .phases = ALL_PHASES,
+     .may_change = true,
+     .wants = use_script_wants,
+     .run = use_script_run,
+     .tx_end = use_script_tx_end,
+     .session_end = use_script_session_end},
     {.name = "attachments", .phases = ATTACHMENTS_PHASES, .wants = attachments_wants, .run = attachments_run},
     {.name = "attachments",
      .phases = ATTACHMENTS_PHASES,
@@ -52,7 +60,8 @@ fact_fn *const more_facts[RULE_FACTS] = {
     [RULE_FACT_ATTACHMENT_TYPE] = fact_attachment_type,
 };
 act_fn *const more_acts[RULE_DOS] = {
-    [RULE_DO_LIMIT] = act_limit,   [RULE_DO_GREYLIST] = act_greylist, [RULE_DO_VERIFY] = act_verify,
-    [RULE_DO_RSPAMD] = act_rspamd, [RULE_DO_CLAMD] = act_clamd,       [RULE_DO_MILTER] = use_milter_act,
+    [RULE_DO_SCRIPT] = act_script,     [RULE_DO_LIMIT] = act_limit,   [RULE_DO_GREYLIST] = act_greylist,
+    [RULE_DO_VERIFY] = act_verify,     [RULE_DO_RSPAMD] = act_rspamd, [RULE_DO_CLAMD] = act_clamd,
+    [RULE_DO_MILTER] = use_milter_act,
 };
 in_list_fn *const rule_in_list = engine_in_list;

@@ -2,9 +2,17 @@
 #include "rt/internal.h"
 
 #include <pthread.h>
+#include <time.h>
 
 rt_time rt_now(void) { return rt_current ? rt_current->now : rt_be->now(); }
 rt_time rt_now_fresh(void) { return rt_be->now(); }
+
+rt_time rt_cpu(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * RT_S + t.tv_nsec;
+}
 
 int64_t rt_wall_ms(void)
 {

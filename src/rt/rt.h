@@ -29,6 +29,7 @@ typedef int64_t rt_time; /* monotonic nanoseconds; deadlines are absolute */
 
 rt_time rt_now(void);       /* of the current loop turn; read anew in tasks */
 rt_time rt_now_fresh(void); /* the clock itself */
+rt_time rt_cpu(void);       /* that this thread has had of a processor; a system call */
 int64_t rt_wall_ms(void);   /* milliseconds since 1970, of the current loop turn */
 static inline rt_time rt_after(rt_time span) { return span == RT_NEVER ? RT_NEVER : rt_now() + span; }
 

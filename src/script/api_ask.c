@@ -36,6 +36,11 @@ static void push_record(lua_State *L, enum dns_type type, const struct dns_recor
     }
 }
 
+static int by_preference(const void *a, const void *b)
+{
+    return (int)((const struct dns_record *)a)->preference - (int)((const struct dns_record *)b)->preference;
+}
+
 /* A list, empty when there is no such record; nil and why when nobody knows. */
 static int tell_dns(lua_State *L, struct call *c)
 {
@@ -43,6 +48,8 @@ static int tell_dns(lua_State *L, struct call *c)
     if (op->e && op->e != E_DNS_NODATA && op->e != E_DNS_NONE)
         return push_err(L, op->e);
     size_t n = op->e ? 0 : op->dns.n;
+    if (op->n == DNS_MX)
+        qsort(op->dns.v, n, sizeof *op->dns.v, by_preference);
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         push_record(L, (enum dns_type)op->n, &op->dns.v[i]);
@@ -69,21 +76,14 @@ static int dns_txt(lua_State *L) { return ask_name(L, DNS_TXT); }
 static int push_reversed(lua_State *L, const char *suffix4, const char *suffix6)
 {
     struct ip ip;
+    struct buf b;
+    char text[100];
     if (!ip_parse(arg_str(L, 1), &ip))
         return luaL_argerror(L, 1, "an IP address was expected");
-    luaL_Buffer b;
-    luaL_buffinit(L, &b);
-    for (int i = ip.v == 4 ? 4 : 16; i-- > 0;) {
-        char part[16];
-        unsigned octet = ip.b[i];
-        if (ip.v == 4)
-            snprintf(part, sizeof part, "%u", octet);
-        else
-            snprintf(part, sizeof part, "%x.%x", octet & 15, octet >> 4);
-        luaL_addstring(&b, part);
-        luaL_addstring(&b, i ? "." : ip.v == 4 ? suffix4 : suffix6);
-    }
-    luaL_pushresult(&b);
+    buf_init_fixed(&b, text, sizeof text);
+    ip_print_reverse(&b, &ip);
+    buf_add_c(&b, ip.v == 4 ? suffix4 : suffix6);
+    push_str(L, buf_str(&b));
     return 1;
 }
 

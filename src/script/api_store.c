@@ -26,7 +26,7 @@ static int store_get_lua(lua_State *L)
     struct call *c = call_of(L, "store");
     struct script_value v;
     arena_reset(&c->mem);
-    if (!store_get(key_of(L), &c->mem, &v)) {
+    if (!shared_get(key_of(L), &c->mem, &v)) {
         lua_pushnil(L);
     } else if (v.kind == SCRIPT_BOOL) {
         lua_pushboolean(L, v.b);
@@ -54,7 +54,7 @@ static int store_set_lua(lua_State *L)
         v = (struct script_value){.kind = SCRIPT_BOOL, .b = lua_toboolean(L, 2)};
         break;
     case LUA_TNIL:
-        store_delete(key);
+        shared_delete(key);
         return 0;
     case LUA_TSTRING:
         v.s = arg_str(L, 2);
@@ -63,7 +63,7 @@ static int store_set_lua(lua_State *L)
     default:
         return luaL_argerror(L, 2, "a string, a number, true, false or nil was expected");
     }
-    err e = store_set(key, &v, until(L, 3));
+    err e = shared_set(key, &v, until(L, 3));
     return e ? luaL_error(L, "store: %s", err_text(e)) : 0;
 }
 
@@ -72,7 +72,7 @@ static int store_add_lua(lua_State *L)
 {
     double sum = 0;
     call_of(L, "store");
-    err e = store_add(key_of(L), luaL_optnumber(L, 2, 1), until(L, 3), &sum);
+    err e = shared_add(key_of(L), luaL_optnumber(L, 2, 1), until(L, 3), &sum);
     if (e)
         return luaL_error(L, "store: %s", e == E_SYNTAX ? "there is no number under this key" : err_text(e));
     if (sum == floor(sum) && fabs(sum) < 1e15)
@@ -85,7 +85,7 @@ static int store_add_lua(lua_State *L)
 static int store_delete_lua(lua_State *L)
 {
     call_of(L, "store");
-    lua_pushboolean(L, store_delete(key_of(L)));
+    lua_pushboolean(L, shared_delete(key_of(L)));
     return 1;
 }
 
@@ -100,7 +100,7 @@ static int metric(lua_State *L)
         luaL_argcheck(L, ascii_alnum(name.p[i]) || strchr("_.-", name.p[i]), 1,
                       "a name of letters, digits, '_', '.' and '-' was expected");
     luaL_argcheck(L, by >= 0 && by < 1e15, 2, "a number that is not negative was expected");
-    if (store_metric(name, by))
+    if (shared_metric(name, by))
         return luaL_error(L, "no more than 100 names of metrics");
     return 0;
 }

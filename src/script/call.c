@@ -43,11 +43,14 @@ static void look(lua_State *L, lua_Debug *ar)
     (void)ar;
     struct call *c = state_of(L)->now;
     const struct script_options *o = &c->st->script->o;
+    if (lua_gethookcount(L) != STEP && !c->over)
+        lua_sethook(L, look, LUA_MASKCOUNT, STEP);
     c->units -= STEP;
     rt_time spent = rt_now_fresh() - c->began;
     if (c->over == OVER_NOT && c->units <= 0)
         c->over = c->refused > 20 ? OVER_MEMORY : OVER_INSTRUCTIONS;
-    if (c->over == OVER_NOT && c->ran + spent > o->run_time)
+    /* The clock is cheap to read, but goes on while others have the processor. */
+    if (c->over == OVER_NOT && c->ran + spent > o->run_time && c->cpu_ran + rt_cpu() - c->cpu_began > o->run_time)
         c->over = OVER_RUN_TIME;
     if (c->over) {
         stop_here(L, c);
@@ -63,8 +66,11 @@ void charge(lua_State *L, uint64_t units)
     if (!c)
         return;
     c->units -= units > INT32_MAX ? INT32_MAX : (int64_t)units;
-    if (c->units > 0)
+    if (c->units > 0) {
+        if (units > LARGE) /* a few of these take as long as many instructions */
+            lua_sethook(L, look, LUA_MASKCOUNT, 1);
         return;
+    }
     if (!c->over)
         c->over = OVER_INSTRUCTIONS;
     lua_sethook(L, look, LUA_MASKCOUNT, 1);
@@ -179,6 +185,7 @@ static void slice(void *arg)
     lua_State *L = c->st->L;
     c->st->now = c;
     c->began = rt_now_fresh();
+    c->cpu_began = rt_cpu();
     c->want = WANT_NOTHING;
     if (!c->L) {
         bool chunk = !c->q;
@@ -200,6 +207,7 @@ static void slice(void *arg)
     c->nargs = 0;
 out:
     c->ran += rt_now_fresh() - c->began;
+    c->cpu_ran += rt_cpu() - c->cpu_began;
     c->st->now = NULL;
 }
 

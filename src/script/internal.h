@@ -16,6 +16,7 @@ enum {
     NAME_MAX_OWN = 60,   /* octets of names that scripts give to variables and metrics */
     BLOCK_MAX = 1 << 20, /* octets of one string or array: what C does with it in one go stays short */
     OCTETS_A_UNIT = 100, /* octets allocated, compared or copied that count as an instruction */
+    LARGE = 20000,       /* units of one piece of work after which budgets are looked at */
     LINES_MAX = 50,      /* log lines of a call */
 };
 #define SLICE RT_MS /* of running, after which others run */
@@ -88,7 +89,9 @@ struct call {
     int line;
     int64_t units, memory; /* left; taken */
     int64_t refused;
-    rt_time ran, began, deadline;
+    rt_time ran, began;         /* by the clock: in slices before this one; when this one began */
+    rt_time cpu_ran, cpu_began; /* the same of the processor */
+    rt_time deadline;
     unsigned questions, lines;
     struct arena mem; /* of one op */
     struct buf text;  /* of one op, and of header blocks */
@@ -144,10 +147,10 @@ bool vars_set(struct script_vars **v, str name, const struct script_value *x); /
 bool vars_get(const struct script_vars *v, str name, struct script_value *ret);
 
 /* store.c: shared by all threads; E_LIMIT, E_NOMEM */
-err store_set(str key, const struct script_value *v, int64_t until_ms);
-bool store_get(str key, struct arena *mem, struct script_value *ret);
-err store_add(str key, double by, int64_t until_ms, double *ret);
-bool store_delete(str key);
-err store_metric(str name, double by);
+err shared_set(str key, const struct script_value *v, int64_t until_ms);
+bool shared_get(str key, struct arena *mem, struct script_value *ret);
+err shared_add(str key, double by, int64_t until_ms, double *ret);
+bool shared_delete(str key);
+err shared_metric(str name, double by);
 
 #endif

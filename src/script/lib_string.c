@@ -16,17 +16,28 @@ static const struct pattern *pattern_at(lua_State *L, int i, bool anchor)
     return p;
 }
 
+/* A step is cheaper than an instruction. Nothing else runs meanwhile, so one match has a bound of its own. */
+enum { STEPS_A_UNIT = 4, STEPS_MAX = 1000000 };
+
+static uint64_t steps_left(lua_State *L)
+{
+    uint64_t n = (uint64_t)charge_left(L) * STEPS_A_UNIT + 1;
+    return n < STEPS_MAX ? n : STEPS_MAX;
+}
+
 static void begin_match(lua_State *L, struct pattern_match *m, str subject)
 {
     m->subject = subject;
-    m->left = (uint64_t)charge_left(L) * 4 + 1; /* a step is cheaper than an instruction */
+    m->left = steps_left(L);
 }
 
 /* What was used is counted; ends the call when it was all. */
 static void end_match(lua_State *L, struct pattern_match *m)
 {
-    uint64_t had = (uint64_t)charge_left(L) * 4 + 1;
-    charge(L, m->left ? (had - m->left) / 4 + 1 : had);
+    uint64_t had = steps_left(L);
+    if (!m->left && had == STEPS_MAX)
+        charge(L, STEPS_MAX / STEPS_A_UNIT), luaL_error(L, "a pattern that takes too many steps");
+    charge(L, m->left ? (had - m->left) / STEPS_A_UNIT + 1 : had);
 }
 
 static void push_capture(lua_State *L, const struct pattern_match *m, unsigned i)

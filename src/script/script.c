@@ -7,7 +7,7 @@ void script_options_init(struct script_options *o)
     *o = (struct script_options){.instructions = 1000000,
                                  .memory = 16 << 20,
                                  .memory_all = 128 << 20,
-                                 .run_time = 100 * RT_MS,
+                                 .run_time = 500 * RT_MS,
                                  .time = 30 * RT_S,
                                  .questions = 50,
                                  .http_most = 256 << 10,

@@ -81,7 +81,7 @@ static err put(str key, const struct script_value *v, int64_t until_ms)
     return OK;
 }
 
-err store_set(str key, const struct script_value *v, int64_t until_ms)
+err shared_set(str key, const struct script_value *v, int64_t until_ms)
 {
     lock_take(&store.lock);
     struct item *old = find(key);
@@ -92,7 +92,7 @@ err store_set(str key, const struct script_value *v, int64_t until_ms)
     return e;
 }
 
-bool store_get(str key, struct arena *mem, struct script_value *ret)
+bool shared_get(str key, struct arena *mem, struct script_value *ret)
 {
     lock_take(&store.lock);
     struct item *x = find(key);
@@ -107,7 +107,7 @@ bool store_get(str key, struct arena *mem, struct script_value *ret)
     return there;
 }
 
-err store_add(str key, double by, int64_t until_ms, double *ret)
+err shared_add(str key, double by, int64_t until_ms, double *ret)
 {
     err e = OK;
     lock_take(&store.lock);
@@ -129,7 +129,7 @@ err store_add(str key, double by, int64_t until_ms, double *ret)
     return e;
 }
 
-bool store_delete(str key)
+bool shared_delete(str key)
 {
     lock_take(&store.lock);
     struct item *x = find(key);
@@ -197,13 +197,13 @@ void script_store_load(str saved)
         v.s = v.kind == SCRIPT_STR ? text : S("");
         v.b = text.n > 0;
         v.n = v.kind == SCRIPT_NUM && str_to_c(text, number, sizeof number) ? strtod(number, NULL) : 0;
-        store_set(key, &v, until);
+        shared_set(key, &v, until);
     }
 }
 
 /* ---- metrics ---- */
 
-err store_metric(str name, double by)
+err shared_metric(str name, double by)
 {
     lock_take(&store.lock);
     size_t i = 0;
