@@ -40,5 +40,6 @@ int cli_dkim(int argc, char **argv);
 int cli_arc(int argc, char **argv);
 int cli_lua(int argc, char **argv);
 int cli_auth(int argc, char **argv);
+int cli_policy(int argc, char **argv);
 
 #endif

@@ -196,6 +196,11 @@ static const struct cli_command own[] = {
     {"dns", cli_dns, "DOMAIN", "the records to publish for a domain"},
     {"doctor", cli_doctor, "[--json] [--to DOMAIN] [--resolver HOST:PORT] [DOMAIN]",
      "look for what is wrong: configuration, ports, names, certificate, resolver, disk, limits"},
+    {"policy test", NULL,
+     "[--ip A] [--helo NAME] [--from A] [--to A,...] [--listener TITLE]\n"
+     "                    [--account A] [--tls] [--resolver HOST:PORT] <MESSAGE|SESSION",
+     "a message, or a session that capture has recorded, through the rules and filters: which said what"},
+    {"policy", cli_policy, NULL, NULL},
     {"spf", cli_spf, "--ip A --helo NAME --from ADDRESS [--explanation] [--resolver HOST:PORT] ...",
      "whether SPF lets this client send this mail; --explain shows every step"},
     {"reports", cli_reports, "[list|summary] [--domain D] [--kind K] [--since 7d] [--until T] [--limit N]",

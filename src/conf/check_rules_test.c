@@ -142,7 +142,7 @@ static void phases(void **state)
         {"if = \"size > 5\" then = \"greylist\"", RULE_AT_RCPT},
         {"if = \"header X\" then = \"tag x\"", RULE_AT_HEADER},
         {"then = \"limit 5/min by sender\"", RULE_AT_MAIL},
-        {"if = \"size > 5\" then = \"redirect a@b.test\" at = \"route\"", RULE_AT_ROUTE},
+        {"if = \"size > 5\" then = \"refuse\" at = \"route\"", RULE_AT_ROUTE},
         {"if = \"tag x or score > 3\" then = \"quarantine\"", RULE_AT_END},
     };
     for (size_t i = 0; i < COUNT(v); i++) {

@@ -71,6 +71,7 @@ struct client *policy_client(struct policy *p, const struct matter *m); /* use_c
 
 void limits_release(struct hold **h); /* engines.c */
 
+struct policy *policy_bare(void);        /* policy.c: nobody is asked; NULL without memory */
 bool edit_is_good(const struct edit *e); /* edit_head.c: may be written */
 
 #endif

@@ -52,7 +52,7 @@ static unsigned wanted(const struct filter *f, const struct source *s, const str
     return f->wants ? f->wants(s, c) & f->phases : f->phases;
 }
 
-static struct policy *policy_new(void)
+struct policy *policy_bare(void)
 {
     struct policy *p = calloc(1, sizeof *p);
     if (!p)
@@ -79,7 +79,7 @@ err policy_begin(struct policy **ret, const struct source *s, const struct conf 
         all = 0;
     if (!p && !all)
         return OK;
-    if (!p && !(p = *ret = policy_new()))
+    if (!p && !(p = *ret = policy_bare()))
         return E_NOMEM;
     memcpy(p->wants, want, sizeof want);
     p->phases = all;
@@ -146,6 +146,14 @@ void policy_listen(struct policy *p, void (*fn)(void *arg, enum phase ph, const 
     p->hear_arg = arg;
 }
 
+void **policy_own(struct policy *p, const char *filter)
+{
+    for (size_t i = 0; filters[i].name; i++)
+        if (!strcmp(filters[i].name, filter))
+            return &p->own[i];
+    return NULL;
+}
+
 /* ---- a phase ------------------------------------------------------------------------------------------------- */
 
 static bool of_session(enum phase ph) { return ph <= PHASE_AUTH; }
@@ -153,7 +161,7 @@ static bool of_session(enum phase ph) { return ph <= PHASE_AUTH; }
 /* Takes up one filter's verdict. True: the phase ends here. */
 static bool settled(struct policy *p, enum phase ph, struct verdict *v)
 {
-    bool here = ph == PHASE_RCPT && !v->whole; /* it is about one recipient */
+    bool here = (ph == PHASE_RCPT && !v->whole) || ph >= PHASE_ROUTE; /* it is about one recipient */
     switch (v->kind) {
     case VERDICT_CONTINUE:
         return false;

@@ -204,6 +204,19 @@ err policy_body(struct policy *p, const struct matter *m, uint64_t *at, str *ret
 /* How long this client waits for its greeting, so that one who speaks before it is known (source.early); 0: not at all.
  */
 rt_time policy_greet_wait(const struct source *s, const struct conf *c);
+/* ---- on the way out --------------------------------------------------------------------------------------------- */
+
+struct policy_leaving {
+    const struct envelope *env;
+    str to;   /* the recipient */
+    str site; /* where it goes, for the condition and the log */
+    str head; /* the header block */
+};
+/* Is there a rule for what leaves? */
+bool policy_out_wanted(const struct conf *c);
+/* What the rules at ROUTE and DELIVER say: CONTINUE, ACCEPT; REFUSE, DEFER, DISCARD with a reply. False: no
+ * memory. */
+bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v) YIELDS;
 
 /* A command that is none, told to the filters that want to know. False: *v holds a refusal of theirs. NULL is fine. */
 bool policy_unknown(struct policy *p, const struct source *s, const struct conf *c, str line, struct verdict *v) YIELDS;

@@ -97,12 +97,12 @@ static bool act(struct policy *p, const struct conf_rule *r, const struct rule_a
     return true;
 }
 
-static bool apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v) YIELDS
+bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v)
 {
     str by = arena_printf(p->phase <= PHASE_AUTH ? &p->session : &p->tx, "rule " STR_FMT, STR_ARG(r->title));
     if (!by.p)
         return false;
-    v->by = by.p;
+    v->by = p->running = by.p;
     for (size_t i = 0; i < r->nactions && v->kind == VERDICT_CONTINUE; i++)
         if (r->monitor)
             policy_note(p, m, v->by, would[r->actions[i].what], r->actions[i].value.p ? r->actions[i].value : S(""));
@@ -119,7 +119,7 @@ bool rules_run(struct policy *p, void **own, enum phase ph, struct matter *m, st
     for (size_t i = 0; (r = candidate(m->conf, l, i)); i++) {
         if ((enum phase)r->phase != ph || !applies(r, m->source, l) || !cond_true(p, m, r->cond))
             continue;
-        if (!apply(p, r, m, v))
+        if (!rule_apply(p, r, m, v))
             return false;
         if (v->kind != VERDICT_CONTINUE)
             return true;

@@ -124,8 +124,12 @@ static void become(struct session *s, struct claim *k, struct reply *r)
     r->code = 0;
     struct matter m = {0};
     policy_free(&s->src.policy); /* another client: it is judged from the beginning */
-    if (session_policy(s, r) && session_judge(s, PHASE_CONNECT, &m, r))
+    if (session_policy(s, r) && session_judge(s, PHASE_CONNECT, &m, r)) {
         session_greet(s);
+        return;
+    }
+    s->why = "refused at its greeting";
+    s->closing = true;
 }
 
 void do_xclient(struct session *s, const struct cmd *c, struct reply *r)

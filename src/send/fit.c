@@ -52,9 +52,13 @@ static void choose(const struct peer *p, struct trans *j)
     const struct ehlo *o = &p->ehlo;
     uint64_t most = o->rcpt_max && o->rcpt_max < TRANS_RCPT_MAX ? o->rcpt_max : TRANS_RCPT_MAX;
     struct domains d = {.most = o->rcpt_domain_max < DOMAINS_MAX ? (uint32_t)o->rcpt_domain_max : DOMAINS_MAX};
-    j->sender = arena_str(&j->ticket->arena, sender_of(j, 0)); /* the envelope is read anew for a conversion */
+    uint32_t first = 0;
+    while (first < t->nto && t->to[first].fate != FATE_NONE) /* a rule has decided about it */
+        first++;
+    j->sender = arena_str(&j->ticket->arena, sender_of(j, first)); /* the envelope is read anew for a conversion */
     for (uint32_t i = 0; i < t->nto && i <= UINT16_MAX && j->nto < most; i++)
-        if (str_eq(sender_of(j, i), sender_of(j, 0)) && (!o->rcpt_domain_max || domain_goes(&d, t, i)))
+        if (t->to[i].fate == FATE_NONE && str_eq(sender_of(j, i), sender_of(j, first)) &&
+            (!o->rcpt_domain_max || domain_goes(&d, t, i)))
             j->who[j->nto++] = (uint16_t)i;
 }
 

@@ -187,6 +187,11 @@ err trans_body(struct peer *p, struct trans *j) YIELDS; /* writes the message an
 err trans_end(struct peer *p, struct trans *j) YIELDS;  /* reads the answer(s) to the end; all fates are set */
 void trans_free(struct trans *j);
 
+/* ---- judge.c: rules before an attempt. Recipients that they decide about get their fate; false: all have one. -------
+ */
+
+bool send_judge(const struct conf *c, struct ticket *t, const struct envelope *env, str way) YIELDS;
+
 /* ---- convert.c -------------------------------------------------------------------------------------------------- */
 
 /* The first pass of wire/mime over the message of `r`, which is open again at its start afterwards (if at all: check

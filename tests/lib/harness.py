@@ -87,7 +87,7 @@ def port_open(port, host="127.0.0.1"):
 def wait_port(port, seconds=15, process=None):
     def ready():
         if process is not None and process.poll() is not None:
-            raise Failure("the server for port %d ended with status %s" % (port, process.returncode))
+            raise Failure("the server for port %d ended with status %s" % (port, process.p.returncode))
         return port_open(port)
     wait_until(ready, seconds, "port %d to open" % port)
 
