@@ -357,29 +357,19 @@ static err renew(const struct seg *s)
     return bad ? bad : rt_fs->datasync(s->fd);
 }
 
-/* What was acknowledged is on disk; only what nobody was told of is in doubt. Nothing more is written here, and because
- * copies may be among it, what they were made from stays until the next start. */
-static void doubt(struct recovery *r, struct seg *s, err why)
-{
-    char name[16];
-    seg_name(name, "seg", s->slot);
-    rt_log(EV_spool_failed, log_c(name), log_c("sync"), log_err(why));
-    s->poisoned = true;
-    s->state = SEG_SEALED;
-    for (size_t i = 0; i < r->n; i++)
-        r->order[i]->stuck = true;
-}
-
-/* After a killed process the last batches and names may be in the cache only: they are synced before
- * anybody acts on what they say. */
+/* After a killed process the last batches and names may be in the cache only: they are on the disk before anybody acts
+ * on what they say. When that fails nothing was decided yet, and the next start reads what there is then. */
 static err sync_all(struct recovery *r)
 {
     err bad = rt_fs->sync(r->e->dir);
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->n && !bad; i++) {
         struct seg *s = r->order[i];
-        err failed = !s->footed && s->batch ? renew(s) : OK;
-        if (failed)
-            doubt(r, s, failed);
+        bad = !s->footed && s->batch ? renew(s) : OK;
+        if (!bad)
+            continue;
+        char name[16];
+        seg_name(name, "seg", s->slot);
+        rt_log(EV_spool_failed, log_c(name), log_c("sync"), log_err(bad));
     }
     return bad;
 }
