@@ -182,13 +182,13 @@ static void serve_client(void *arg)
 void acme_serve(int fd)
 {
     struct io io;
-    err e = io_attach(&io, fd);
+    err e = io_attach_listener(&io, fd);
     while (!e) {
         struct client *v = malloc(sizeof *v);
         int got = -1;
         struct sockaddr_storage peer;
         e = io_accept(&io, &got, &peer);
-        if (e == E_LIMIT)
+        if (e && e != E_CANCELLED)
             e = fiber_sleep(rt_after(100 * RT_MS));
         if (got >= 0 && v && clients < CLIENTS_MAX) {
             *v = (struct client){got, peer};

@@ -126,6 +126,13 @@ static err write_once(int dir, const char *name, str text)
     return failed ? err_from_errno(e) : OK;
 }
 
+/* One that is not there is fine. */
+static err remove_old(int dir, const char *name)
+{
+    return unlinkat(dir, name, 0) && errno != ENOENT ? err_from_errno(errno) : OK;
+}
+
+/* One of the two alone is of no use: both are made anew, and neither is kept where it could meet a stranger. */
 static err make_pair(int dir, str hostname)
 {
     if (faccessat(dir, "key.pem", F_OK, 0) == 0 && faccessat(dir, "cert.pem", F_OK, 0) == 0)
@@ -134,11 +141,9 @@ static err make_pair(int dir, str hostname)
     buf_init(&cert, 65536);
     buf_init(&key, 65536);
     err e = tls_self_signed(hostname, &cert, &key);
-    if (!e) {
-        unlinkat(dir, "cert.pem", 0);
-        unlinkat(dir, "key.pem", 0);
-        e = write_once(dir, "key.pem", buf_str(&key));
-    }
+    e = e ? e : remove_old(dir, "cert.pem");
+    e = e ? e : remove_old(dir, "key.pem");
+    e = e ? e : write_once(dir, "key.pem", buf_str(&key));
     if (!e)
         e = write_once(dir, "cert.pem", buf_str(&cert));
     if (key.p)
@@ -179,6 +184,10 @@ err bundle_complete(struct conf_bundle *b, const struct conf *c)
         e = own[i].secret ? conf_bundle_add_secret(b, str_c(path)) : conf_bundle_add(b, str_c(path));
         if (str_starts(str_c(own[i].name), S("acme")))
             conf_bundle_watch(b, str_c(path)); /* the keeper writes them */
+        err bad = b->v[b->n - 1].e;
+        if (!e && bad &&
+            bad != E_NOT_FOUND) /* it is there: children with half of the files would die again and again */
+            e = bad;
     }
     return e;
 }

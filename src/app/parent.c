@@ -406,8 +406,8 @@ static err begin(struct parent *p, struct buf *why)
         e = folders_open(&p->folders, p->conf, p->uid, p->gid, why);
     if (!e)
         e = secrets_make(&p->folders, p->conf, why);
-    if (!e)
-        e = bundle_complete(&p->bundle, p->conf);
+    if (!e && (e = bundle_complete(&p->bundle, p->conf)) != OK)
+        buf_printf(why, STR_FMT "/secrets: cannot be read: %s", STR_ARG(p->conf->data_dir), err_text(e));
     p->sockets.nloops = p->conf->loops ? (int)p->conf->loops : (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (p->sockets.nloops > MESSAGE_FDS)
         p->sockets.nloops = MESSAGE_FDS;

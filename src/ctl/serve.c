@@ -282,7 +282,7 @@ static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg
         return E_NOMEM;
     }
     *s = (struct server){.rooms = rooms, .listener = IO_NONE, .session = fiber};
-    err e = io_attach(&s->listener, listen_fd);
+    err e = io_attach_listener(&s->listener, listen_fd);
     if (!e)
         accept_all(s);
     io_close(&s->listener);

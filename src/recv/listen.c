@@ -171,7 +171,7 @@ static bool start(struct recv_port *p, int fd, const struct sockaddr_storage *pe
 void recv_serve(struct recv_port *p, int fd)
 {
     struct io io = IO_NONE;
-    err e = io_attach(&io, fd);
+    err e = io_attach_listener(&io, fd);
     while (!e) {
         int got;
         struct sockaddr_storage peer = {0};

@@ -34,7 +34,9 @@ static void close_fd(struct io *io)
     io->fd = -1;
 }
 
-err io_attach(struct io *io, int fd)
+#define AGAIN (200 * RT_MS) /* between tries to serve a socket */
+
+static err attach(struct io *io, int fd)
 {
     struct loop *l = rt_current;
     assert(l);
@@ -43,12 +45,30 @@ err io_attach(struct io *io, int fd)
     *io = (struct io){.fd = fd, .writable = true, .loop = l};
     if (rt_be->getopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0)
         io->tcp = family == AF_INET || family == AF_INET6;
-    if (rt_be->watch(l, io)) {
-        err e = errno == ENOSPC ? E_LIMIT : err_from_errno(errno);
-        close_fd(io);
-        return e;
-    }
+    if (rt_be->watch(l, io))
+        return errno == ENOSPC ? E_LIMIT : err_from_errno(errno);
     io->attached = true;
+    return OK;
+}
+
+err io_attach(struct io *io, int fd)
+{
+    err e = attach(io, fd);
+    if (e)
+        close_fd(io);
+    return e;
+}
+
+err io_attach_listener(struct io *io, int fd)
+{
+    err e;
+    while ((e = attach(io, fd)) != OK) {
+        rt_log(EV_accept_failed, log_c(""), log_err(e));
+        if (fiber_sleep(rt_after(AGAIN)) == OK)
+            continue;
+        close_fd(io);
+        return E_CANCELLED;
+    }
     return OK;
 }
 

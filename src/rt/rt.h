@@ -146,6 +146,8 @@ struct io {
 };
 #define IO_NONE ((struct io){.fd = -1})
 err io_attach(struct io *io, int fd);
+/* The same for a socket that is served as long as the loop runs: what fails is tried again. E_CANCELLED. */
+err io_attach_listener(struct io *io, int fd) YIELDS;
 void io_close(struct io *io); /* -1: nothing happens */
 /* Each sleeps until it can do something. *ret_n == 0 from io_read is end of file. Errors: E_TIMEOUT,
  * E_CANCELLED, E_RESET, E_IO. io_write returns after one successful write, which may be short. */

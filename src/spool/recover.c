@@ -52,18 +52,31 @@ static void see_name(void *arg, const char *name)
 
 /* ---- heads --------------------------------------------------------------------------------------- */
 
-/* Without a head the first batch or the trailer still tell the generation. */
-static uint64_t guess_gen(struct seg *s)
+static err unreadable(const struct seg *s, err why)
+{
+    char name[16];
+    seg_name(name, "seg", s->slot);
+    rt_log(EV_spool_failed, log_c(name), log_c("read"), log_err(why));
+    return why;
+}
+
+/* Without a head the first batch or the trailer still tell the generation; 0: neither. */
+static err guess_gen(struct seg *s, uint64_t *ret)
 {
     char p[TRAILER_BYTES];
     struct batch_head b;
     struct trailer t;
     size_t n;
-    if (!rt_fs->pread(s->fd, p, BATCH_HEAD, DATA_START, &n) && n == BATCH_HEAD && batch_load(p, &b))
-        return b.gen;
-    if (!rt_fs->pread(s->fd, p, sizeof p, s->size - PAGE, &n) && n == sizeof p && trailer_load(p, &t))
-        return t.gen;
-    return 0;
+    *ret = 0;
+    err bad = rt_fs->pread(s->fd, p, BATCH_HEAD, DATA_START, &n);
+    if (!bad && n == BATCH_HEAD && batch_load(p, &b))
+        *ret = b.gen;
+    if (bad || *ret)
+        return bad ? unreadable(s, bad) : OK;
+    bad = rt_fs->pread(s->fd, p, sizeof p, s->size - PAGE, &n);
+    if (!bad && n == sizeof p && trailer_load(p, &t))
+        *ret = t.gen;
+    return bad ? unreadable(s, bad) : OK;
 }
 
 static void add_cuts(struct engine *e, const struct seg_head *h)
@@ -92,7 +105,8 @@ static err take_head(struct engine *e, struct seg *s, const struct seg_head *h)
     return OK;
 }
 
-/* The valid head with the greater (generation, turn). E_CORRUPT: neither is valid. */
+/* The valid head with the greater (generation, turn). E_CORRUPT: neither is valid. One that cannot be read might be the
+ * one in force: what the other says must not be believed. */
 err seg_read_head(struct engine *e, struct seg *s)
 {
     struct seg_head best = {0}, h;
@@ -101,7 +115,9 @@ err seg_read_head(struct engine *e, struct seg *s)
     for (uint8_t i = 0; i < 2; i++) {
         size_t n;
         err bad = rt_fs->pread(s->fd, p, sizeof p, i * (uint64_t)PAGE, &n);
-        if (bad || n < sizeof p || !head_load(p, &h))
+        if (bad)
+            return unreadable(s, bad);
+        if (n < sizeof p || !head_load(p, &h))
             continue;
         if (h.version != 1) {
             rt_log(EV_spool_version, log_num(s->slot), log_num(h.version));
@@ -119,7 +135,10 @@ err seg_read_head(struct engine *e, struct seg *s)
 static err repair_head(struct engine *e, struct seg *s, bool *ret_gone)
 {
     char name[16];
-    uint64_t gen = guess_gen(s);
+    uint64_t gen;
+    err bad = guess_gen(s, &gen);
+    if (bad)
+        return bad;
     seg_name(name, "seg", s->slot);
     if (gen) {
         quarantine(e, s, 0, NULL, 0, "head does not check, made anew");
