@@ -16,14 +16,17 @@ enum ctl_opt {                 /* what a command takes */
                OPT_IDS = 16,
                OPT_HEAD = 32,
                OPT_MESSAGE = 64,
-               OPT_TAKE = 128, /* of export-one */
-               OPT_RAW = 256,  /* alone: all words go to the command as they came, its name too */
+               OPT_TAKE = 128,  /* of export-one */
+               OPT_TO = 512,    /* of quarantine release */
+               OPT_PART = 1024, /* of quarantine show */
+               OPT_RAW = 256,   /* alone: all words go to the command as they came, its name too */
 };
 
 struct ctl_args {
     struct queue_filter filter;
     uint64_t limit; /* 0: none */
-    bool json, all, dry_run, ids, head, message, hold, had;
+    bool json, all, dry_run, ids, head, message, hold, had, text, parts;
+    str to;
     bool filtered; /* an option of OPT_FILTER was given */
     str *word;     /* what is no option */
     size_t nword;
@@ -109,6 +112,16 @@ int ctl_import_one(struct ctl_session *s) YIELDS;
 int ctl_new_id(struct ctl_session *s) YIELDS;
 int ctl_has(struct ctl_session *s) YIELDS;
 int ctl_why(struct ctl_session *s) YIELDS;
+int ctl_quarantine_list(struct ctl_session *s) YIELDS;
+int ctl_quarantine_show(struct ctl_session *s) YIELDS;
+int ctl_quarantine_release(struct ctl_session *s) YIELDS;
+int ctl_quarantine_delete(struct ctl_session *s) YIELDS;
+int ctl_quarantine_learn(struct ctl_session *s) YIELDS;
+/* What is in quarantine and its parts (quarantine_parts.c): for people or as JSON; the text of the first text part. */
+err ctl_parts(struct ctl_session *s, struct spool_reader *r, bool parts, bool text) YIELDS;
+/* A fiber: what is too old or too much is removed (quarantine_limits.c). */
+void ctl_quarantine_keep(void *rooms) YIELDS;
+
 int ctl_watch(struct ctl_session *s) YIELDS;
 int ctl_capture(struct ctl_session *s) YIELDS;
 int ctl_directory(struct ctl_session *s) YIELDS;

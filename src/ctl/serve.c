@@ -51,6 +51,21 @@ static const struct command {
     {{S_INIT("queue"), S_INIT("release")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_release},
     {{S_INIT("queue"), S_INIT("remove")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_remove},
     {{S_INIT("queue"), S_INIT("bounce")}, 0, CTL_WORDS_MAX, OPT_FILTER | OPT_ALL | OPT_DRY, false, ctl_bounce},
+    {{S_INIT("quarantine"), S_INIT("list")}, 0, 0, OPT_FILTER | OPT_LIMIT | OPT_IDS, true, ctl_quarantine_list},
+    {{S_INIT("quarantine"), S_INIT("show")}, 1, 1, OPT_HEAD | OPT_MESSAGE | OPT_PART, true, ctl_quarantine_show},
+    {{S_INIT("quarantine"), S_INIT("release")},
+     0,
+     CTL_WORDS_MAX,
+     OPT_FILTER | OPT_ALL | OPT_DRY | OPT_TO,
+     false,
+     ctl_quarantine_release},
+    {{S_INIT("quarantine"), S_INIT("delete")},
+     0,
+     CTL_WORDS_MAX,
+     OPT_FILTER | OPT_ALL | OPT_DRY,
+     false,
+     ctl_quarantine_delete},
+    {{S_INIT("quarantine"), S_INIT("learn")}, 2, CTL_WORDS_MAX, 0, false, ctl_quarantine_learn},
     /* of queue export and queue import, one message each */
     {{S_INIT("queue"), S_INIT("export-one")}, 1, 1, OPT_TAKE, true, ctl_export_one},
     {{S_INIT("queue"), S_INIT("import-one")}, 1, 1, 0, true, ctl_import_one},
@@ -291,7 +306,12 @@ static err serve(const struct ctl *rooms, int listen_fd, void (*fiber)(void *arg
     return e;
 }
 
-err ctl_serve(const struct ctl *rooms, int listen_fd) { return serve(rooms, listen_fd, session_fiber); }
+err ctl_serve(const struct ctl *rooms, int listen_fd)
+{
+    if (!fiber_spawn(ctl_quarantine_keep, (void *)(uintptr_t)rooms, "quarantine"))
+        return E_NOMEM;
+    return serve(rooms, listen_fd, session_fiber);
+}
 
 static void metrics_fiber(void *arg)
 {

@@ -56,6 +56,8 @@ static void envelope_json(struct ctl_out *o, const struct envelope *e)
     json_kstr(o, "user", e->user);
     json_kstr(o, "envid", e->envid);
     json_kstr(o, "message_id", e->message_id);
+    json_kbool(o, "quarantine", e->flags & ENV_QUARANTINE);
+    json_kstr(o, "held_why", e->held_why);
     json_knum(o, "tenant", e->tenant);
     json_knum(o, "accepted_recipients", e->nto);
 }
@@ -89,6 +91,7 @@ static void envelope_text(struct buf *b, const struct envelope *e, int64_t now)
     envelope_line(b, "user", e->user);
     envelope_line(b, "envid", e->envid);
     envelope_line(b, "message-id", e->message_id);
+    envelope_line(b, e->flags & ENV_QUARANTINE ? "quarantine" : "held", e->held_why);
 }
 
 static void recipients(struct ctl_session *s, struct show_walk *w, uint64_t id) YIELDS;
@@ -134,6 +137,8 @@ static int show(struct ctl_session *s, struct spool_reader *r, uint64_t id)
     struct show_walk w = {&s->out, rt_wall_ms(), 0};
     if (s->args.head || s->args.message)
         return octets(s, r);
+    if (s->args.text && !s->args.parts)
+        return ctl_parts(s, r, false, true) ? EXIT_FAIL : EXIT_OK;
     if (s->out.json) {
         json_open(&s->out, '{');
         envelope_json(&s->out, &r->env);
@@ -146,11 +151,15 @@ static int show(struct ctl_session *s, struct spool_reader *r, uint64_t id)
     recipients(s, &w, id);
     if (s->out.json) {
         json_close(&s->out, ']');
+        if (s->args.parts && ctl_parts(s, r, true, s->args.text))
+            return EXIT_FAIL;
         json_close(&s->out, '}');
         buf_add_char(&s->out.b, '\n');
     } else if (w.n == 0) {
         buf_add_c(&s->out.b, "  none\n");
     }
+    if (!s->out.json && s->args.parts && ctl_parts(s, r, true, s->args.text))
+        return EXIT_FAIL;
     return EXIT_OK;
 }
 

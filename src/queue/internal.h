@@ -42,7 +42,7 @@ struct rcpt {
     uint8_t state, flags;
 };
 
-enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8 };
+enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16 };
 
 /* What few messages have at a time. */
 struct extra {
@@ -73,6 +73,11 @@ struct msg {
 static inline struct msg *msg_of(struct rcpt *r)
 {
     return (struct msg *)((char *)(r - r->pos) - offsetof(struct msg, to));
+}
+/* In quarantine: it neither expires nor is its sender told of a delay. */
+static inline bool rcpt_kept(const struct msg *m, const struct rcpt *r)
+{
+    return m->flags & MF_QUARANTINE && r->state == R_HELD;
 }
 static inline const char *msg_text(const struct msg *m) { return (const char *)&m->to[m->nto]; }
 static inline str msg_sender(const struct msg *m) { return str_mem(msg_text(m), m->sender_n); }

@@ -18,6 +18,8 @@ static bool wants_message(const struct queue_filter *f, const struct msg *m)
     int64_t age = rt_wall_ms() - arrived_ms(m);
     if (f->id && f->id != m->id)
         return false;
+    if (f->quarantine && !(m->flags & MF_QUARANTINE))
+        return false;
     if (f->sender.n && (str_eq(f->sender, S("<>")) ? m->sender_n != 0 : !contains(msg_sender(m), f->sender)))
         return false;
     return (f->tenant < 0 || f->tenant == m->tenant) && (f->older_ms <= 0 || age >= f->older_ms) &&
@@ -26,8 +28,8 @@ static bool wants_message(const struct queue_filter *f, const struct msg *m)
 
 static bool wants_entry(const struct queue_filter *f, const struct queue_entry *e, bool held)
 {
-    return (f->held < 0 || (f->held != 0) == held) && contains(e->address, f->recipient) &&
-           contains(e->site, f->site) && contains(e->reply, f->error);
+    return (!f->quarantine || e->quarantine) && (f->held < 0 || (f->held != 0) == held) &&
+           contains(e->address, f->recipient) && contains(e->site, f->site) && contains(e->reply, f->error);
 }
 
 static const char *const names[R_STATES] = {[R_READY] = "ready",   [R_WAITING] = "waiting", [R_HELD] = "held",
@@ -50,6 +52,7 @@ static struct queue_entry entry_of(const struct queue *q, const struct msg *m, c
         .tenant = m->tenant,
         .attempts = r->attempts,
         .state = names[r->state],
+        .quarantine = rcpt_kept(m, r),
     };
     if (s)
         e.site = str_mem(s->key, s->key_n);

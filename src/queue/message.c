@@ -48,7 +48,7 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
     m->class = env->class;
     m->sender_n = (uint16_t)env->sender.n;
     m->flags = (env->flags & ENV_DELAY_TOLD || !env->sender.n ? MF_TOLD : 0) | (state ? MF_RECOVERED : 0) |
-               (env->flags & ENV_LAX ? MF_LAX : 0);
+               (env->flags & ENV_LAX ? MF_LAX : 0) | (env->flags & ENV_QUARANTINE ? MF_QUARANTINE : 0);
     char *p = (char *)&m->to[n];
     memcpy(p, env->sender.n ? env->sender.p : "", env->sender.n);
     uint32_t at = m->sender_n, k = 0;

@@ -1,6 +1,8 @@
 /* What operators do with the queue: each action for one recipient or all of a message. */
 #include "queue/internal.h"
 
+enum { NEW_LIFE_MS = 86400000 }; /* at least, of what was in quarantine for long */
+
 typedef bool action(struct queue *q, struct rcpt *r);
 
 static bool flush(struct queue *q, struct rcpt *r)
@@ -33,6 +35,11 @@ static bool release(struct queue *q, struct rcpt *r)
     if (r->state != R_HELD && !(r->flags & RF_HOLD))
         return false;
     r->flags &= (uint8_t)~RF_HOLD;
+    struct msg *m = msg_of(r);
+    if (m->flags & MF_QUARANTINE && m->expires < tick_after(q, NEW_LIFE_MS)) {
+        m->expires = tick_after(q, NEW_LIFE_MS);
+        msg_due(q, m, m->expires);
+    }
     if (r->state == R_HELD)
         rcpt_ready(q, r, false);
     sched_add(q, r, true);

@@ -161,6 +161,7 @@ struct queue_filter { /* empty members match everything; all given must match */
     int64_t older_ms, younger_ms; /* age */
     int64_t tenant;               /* -1: any */
     int held;                     /* -1: any, 0, 1 */
+    bool quarantine;              /* only what is held in quarantine */
 };
 struct queue_entry { /* one recipient, valid during the call */
     uint64_t id;
@@ -169,6 +170,7 @@ struct queue_entry { /* one recipient, valid during the call */
     uint64_t size;
     uint32_t index, tenant, attempts;
     const char *state; /* "ready", "waiting", "active", "held" */
+    bool quarantine;   /* held there */
 };
 /* Walks the entries in order of arrival from *cursor (start: 0) for at most `budget` entries looked at; false when
  * finished. Callers yield between slices, so that a million entries hold nobody up. */

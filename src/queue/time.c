@@ -67,7 +67,7 @@ static tick next_look(const struct queue *q, const struct msg *m)
         const struct rcpt *r = &m->to[i];
         if (r->state == R_WAITING && r->next < at)
             at = r->next;
-        open |= r->state <= R_ACTIVE;
+        open |= r->state <= R_ACTIVE && !rcpt_kept(m, r);
     }
     if (open && m->expires > now && m->expires < at) /* those active after it are told when they come back */
         at = m->expires;
@@ -79,9 +79,12 @@ static tick next_look(const struct queue *q, const struct msg *m)
 static void look(struct queue *q, struct msg *m)
 {
     tick now = tick_now(q);
-    bool over = now >= m->expires;
+    bool over = now >= m->expires, waits = false;
     for (uint32_t i = 0; i < m->nto; i++) {
         struct rcpt *r = &m->to[i];
+        if (rcpt_kept(m, r))
+            continue;
+        waits |= r->state <= R_ACTIVE;
         if (over && r->state <= R_HELD) {
             str why = rcpt_error(q, r);
             rcpt_end(q, r, OUT_EXPIRED, why, (str){NULL, 0});
@@ -89,7 +92,7 @@ static void look(struct queue *q, struct msg *m)
             rcpt_ready(q, r, false);
         }
     }
-    if (!over && !(m->flags & MF_TOLD) && now >= m->notice)
+    if (waits && !over && !(m->flags & MF_TOLD) && now >= m->notice)
         job_notice(q, m);
     job_try(q, m);
     msg_pump(q, m);

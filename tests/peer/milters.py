@@ -388,5 +388,103 @@ def breaker():
             check(f.heard("mail"), "it hears mail again")
 
 
+class Daemon:
+    """A milter of others: a program in the foreground with a port."""
+
+    def __init__(self, conf, args, port, seconds=60):
+        self.folder, self.port, self.seconds = conf, port, seconds
+        self.address = "inet:127.0.0.1:%d" % port
+        self.process = Process(args, conf.file("out"))
+
+    def __enter__(self):
+        os.chmod(self.folder.path, 0o777)
+        self.process.start()
+        wait_port(self.port, self.seconds, self.process)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop(9)
+        self.folder.remove()
+
+
+def opendkim():
+    """OpenDKIM signs as a milter, in both forms of headers, and a second one verifies what arrives"""
+    folder = Folder()
+    run("openssl", "genrsa", "-out", folder.file("key"), "2048")
+    public = run("openssl", "rsa", "-in", folder.file("key"), "-pubout").stdout
+    record = "v=DKIM1; k=rsa; p=" + "".join(public.split("\n")[1:-2])
+    os.chmod(folder.file("key"), 0o600)
+    text = b"From: a@client.test\r\nTo: b@elsewhere.test\r\nSubject:  two  blanks\r\n\tfolded\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700\r\n\r\n" \
+           b"line \r\n.dot\r\n\r\n\r\n"
+    for form in ("relaxed/relaxed", "simple/simple"):
+        sign, verify = Folder(), Folder()
+        port, other = free_port(), free_port()
+        usual = "Syslog no\nBackground no\nRequireSafeKeys no\nSocket inet:%d@127.0.0.1\nPidFile %s\n"
+        conf = sign.file("conf", usual % (port, sign.file("pid")) + "Mode s\nDomain client.test\nSelector s\nKeyFile %s\nInternalHosts %s\n"
+                         "Canonicalization %s\n" % (folder.file("key"), sign.file("hosts", "127.0.0.1\n"), form))
+        table = verify.file("table", "s._domainkey.client.test %s\n" % record)
+        check_conf = verify.file("conf", usual % (other, verify.file("pid")) + "Mode v\nTestDNSData file:%s\nAuthservID other.test\n"
+                                 "InternalHosts %s\nAlwaysAddARHeader yes\n" % (table, verify.file("hosts", "192.0.2.1\n")))
+        with Daemon(sign, [need("opendkim"), "-f", "-x", conf], port) as one, Daemon(verify, [need("opendkim"), "-f", "-x", check_conf], other) as two, \
+                World([one, two]) as w:
+            for n in range(3):
+                w.send(text)
+                octets = w.arrived(n + 1)[1]
+                check(octets.endswith(text), "the message itself is as it was: %r" % octets)
+                check(b"DKIM-Signature:" in octets, "signed: %r" % octets)
+                check(re.search(rb"Authentication-Results: other.test;\s+dkim=pass", octets), "%s: verified: %r" % (form, octets[:900]))
+            check("milter_failed" not in w.server.log(), w.server.log())
+    folder.remove()
+
+
+def rspamd():
+    """rspamd as a milter (the proxy worker with a scanner in itself): refuses, adds a field, lets pass"""
+    folder, port = Folder(), free_port()
+    os.chmod(folder.path, 0o777)
+    conf = folder.file("rspamd.conf", """
+options {{ pidfile = "{d}/pid"; filters = "regexp"; tempdir = "{d}"; disable_hyperscan = true; }}
+logging {{ type = "file"; filename = "{d}/rspamd.log"; level = "info"; }}
+worker "rspamd_proxy" {{ bind_socket = "127.0.0.1:{port}"; count = 1; milter = yes; timeout = 30s; upstream "local" {{ default = yes; self_scan = yes; }} }}
+actions {{ reject = 15; add_header = 6; }}
+metric {{ name = "default"; actions {{ reject = 15; add_header = 6; }} symbol {{ name = "BAD"; weight = 20; }} symbol {{ name = "ODD"; weight = 7; }} }}
+regexp {{ BAD {{ re = "Subject=/very bad/H"; score = 20; }} ODD {{ re = "Subject=/odd/H"; score = 7; }} }}
+""".format(d=folder.path, port=port))
+    with Daemon(folder, [need("rspamd"), "-f", "-i", "-c", conf], port, 120) as f, World([f]) as w:
+        w.send(b"From: a@client.test\r\nSubject: fine\r\n\r\nx\r\n")
+        check(b"Subject: fine" in w.arrived(1)[1], "a good one")
+        with Client(w.port) as c:
+            c.hello()
+            got = c.mail("a@client.test", "b@elsewhere.test", b"From: a@client.test\r\nSubject: very bad\r\n\r\nx\r\n.\r\n")
+        check(got[0] in (550, 554), "a bad one: %r, %s" % (got, open(folder.file("rspamd.log")).read()[-1500:]))
+        equal(len(w.next.transactions), 1, "what arrived")
+        check("milter_failed" not in w.server.log(), "failures")
+
+
+def clamav():
+    """clamav-milter with clamd behind and a signature of our own: EICAR is refused, the rest is told to be clean"""
+    eicar = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+    folder, port = Folder(), free_port()
+    os.chmod(folder.path, 0o777)
+    folder.file("db/eicar.ndb", "Test.Eicar:0:*:" + eicar.hex() + "\n")
+    os.chmod(folder.file("db"), 0o755)
+    sock = folder.file("clamd.sock")
+    clamd = folder.file("clamd.conf", "LocalSocket %s\nLocalSocketMode 666\nDatabaseDirectory %s\nForeground yes\nTemporaryDirectory %s\n" %
+                        (sock, folder.file("db"), folder.path))
+    conf = folder.file("milter.conf", "MilterSocket inet:%d@127.0.0.1\nClamdSocket unix:%s\nForeground yes\nOnInfected Reject\n"
+                       "RejectMsg Virus %%v\nAddHeader Replace\nTemporaryDirectory %s\n" % (port, sock, folder.path))
+    with Process([need("clamd"), "-c", clamd], folder.file("clamd.out")) as p:
+        wait_until(lambda: os.path.exists(sock) or p.poll() is not None, 60, "clamd")
+        with Daemon(folder, [need("clamav-milter"), "-c", conf], port) as f, World([f]) as w:
+            w.send()
+            octets = w.arrived(1)[1]
+            check(b"X-Virus-Status: Clean" in octets and octets.endswith(BODY), "a clean one: %r" % octets)
+            with Client(w.port) as c:
+                c.hello()
+                got = c.mail("a@client.test", "b@elsewhere.test", b"Subject: v\r\n\r\n" + eicar + b"\r\n.\r\n")
+            equal(got[0], 550, "EICAR: %r" % (got,))
+            check("Virus" in got[1], "the filter's own words: %r" % (got,))
+
+
 if __name__ == "__main__":
-    main("milters", callbacks, every_change, untouched, two_in_order, answers, session_refused, terms, kept_connections, failures, breaker)
+    main("milters", callbacks, every_change, untouched, two_in_order, answers, session_refused, terms, kept_connections, failures, breaker,
+         opendkim, rspamd, clamav)
