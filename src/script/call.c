@@ -355,7 +355,7 @@ static err state_here(struct state **ret, struct script *s, struct buf *why) YIE
 static err state_here(struct state **ret, struct script *s, struct buf *why)
 {
     struct state **at = &s->states[rt_index() < 0 ? 0 : rt_index()];
-    err e = *at ? OK : state_new(at, s, why);
+    err e = *at ? OK : state_make(at, s, why);
     *ret = *at;
     return e;
 }

@@ -51,7 +51,7 @@ struct script {
     struct state *states[]; /* of each loop; NULL: not needed yet */
 };
 
-err state_new(struct state **ret, struct script *s, struct buf *why); /* runs the top level */
+err state_make(struct state **ret, struct script *s, struct buf *why); /* runs the top level */
 void state_free(struct state **st);
 static inline struct state *state_of(lua_State *L) { return *(struct state **)lua_getextraspace(L); }
 

@@ -39,7 +39,7 @@ err script_new(struct script **ret, const struct script_options *o, struct buf *
     arena_init(&s->mem, 16384, (size_t)256 << 20);
     err e = o->nfiles ? copy_files(s, o) : E_BUG;
     if (!e)
-        e = state_new(&s->states[here], s, why);
+        e = state_make(&s->states[here], s, why);
     for (int h = 0; !e && h < SCRIPT_HOOKS; h++)
         s->hooks |= s->states[here]->hook[h] != LUA_NOREF ? 1u << h : 0;
     if (e)

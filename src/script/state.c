@@ -280,7 +280,7 @@ static void make(void *arg)
     m->e = run(st, m->why);
 }
 
-err state_new(struct state **ret, struct script *s, struct buf *why)
+err state_make(struct state **ret, struct script *s, struct buf *why)
 {
     struct state *st = calloc(1, sizeof *st);
     if (!st)
