@@ -48,7 +48,7 @@ static int tell_dns(lua_State *L, struct call *c)
     if (op->e && op->e != E_DNS_NODATA && op->e != E_DNS_NONE)
         return push_err(L, op->e);
     size_t n = op->e ? 0 : op->dns.n;
-    if (op->n == DNS_MX)
+    if (op->n == DNS_MX && n > 1)
         qsort(op->dns.v, n, sizeof *op->dns.v, by_preference);
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {

@@ -160,7 +160,8 @@ def renewed():
                 equal(results(s.judged(t.data)), [("pass", "d=a.test", "s=e1"), ("pass", "d=a.test", "s=r1")], "verified")
                 made = [int(n) for n in re.findall(rb"[ \t]t=(\d+);", t.data)]
                 equal(len(made), 2, "signatures in %r" % t.data[:600])
-                check(all((n >= begin + 3) == fresh for n in made), "made at %s, taken at %d, offers %s" % (made, begin, offers))
+                if fresh or "8BITMIME" in offers:       # what is converted is signed when it goes out, whenever that is
+                    check(all((n >= begin + 3) == fresh for n in made), "made at %s, taken at %d, offers %s" % (made, begin, offers))
 
 
 def main():
