@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import sys
 
 from common import main
 import confs
@@ -115,6 +116,7 @@ def chains():
 
 def by_dkimpy():
     """dkimpy verifies what was sealed, and we continue a chain of its"""
+    sys.path.append("/usr/lib/python3/dist-packages")       # Debian's, whichever python3 comes first here
     import dkim
     with World() as w:
         def answer(name, timeout=5):
