@@ -293,13 +293,11 @@ def flood():
                             break
                         c.docmd("AUTH", "PLAIN AGFsaWNlQGV4YW1wbGUudGVzdAB3cm9uZw==")
                         tried[0] += 1
-                        time.sleep(0.01)        # 16 of these: somewhat more than a thousand a second
                 except (OSError, smtplib.SMTPException):
                     pass
         threads = [threading.Thread(target=attack, daemon=True) for _ in range(16)]
         for t in threads:
             t.start()
-        begun = time.monotonic()
         time.sleep(3)
         during = 1000
         for first in (12, 18, 24):        # other work of this machine may spoil a round
@@ -308,8 +306,7 @@ def flood():
         stop.set()
         for t in threads:
             t.join(30)
-        rate = tried[0] / (time.monotonic() - begun)
-        print("log-in: %.0f ms usually, %.0f ms under %.0f wrong passwords a second" % (usual * 1e3, during * 1e3, rate))
+        print("log-in: %.0f ms usually, %.0f ms under %d wrong passwords" % (usual * 1e3, during * 1e3, tried[0]))
         check(during < 2 * usual + 0.05, "a log-in takes %.0f ms instead of %.0f ms" % (during * 1e3, usual * 1e3))
 
 
