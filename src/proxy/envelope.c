@@ -476,21 +476,6 @@ void envelope_ahead(struct recv_client *k)
 
 /* ---- another envelope ------------------------------------------------------------------------------------------- */
 
-static void add_notify(struct buf *out, unsigned notify)
-{
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } words[] = {
-        {NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
-    const char *before = " NOTIFY=";
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (notify & words[i].bit) {
-            buf_printf(out, "%s%s", before, words[i].word);
-            before = ",";
-        }
-}
-
 static bool send_rcpt(struct recv_client *k, const struct recipient *to)
 {
     AUTO_BUF line;
@@ -498,10 +483,20 @@ static bool send_rcpt(struct recv_client *k, const struct recipient *to)
     buf_init(&line, 16384);
     buf_printf(&line, "RCPT TO:<" STR_FMT ">", STR_ARG(to->address));
     if (dsn)
-        add_notify(&line, to->notify);
-    if (dsn && to->orcpt.n)
+        cmd_notify_print(&line, to->notify);
+    if (dsn && to->orcpt.n && (text_ascii(to->orcpt) || front_of(k)->mail.p.smtputf8))
         buf_printf(&line, " ORCPT=" STR_FMT, STR_ARG(to->orcpt));
     return !line.e && expect(k, EXPECT_RCPT, false, buf_str(&line));
+}
+
+/* A rule cannot make a transaction need SMTPUTF8 that has not asked for it (RFC 6531 3.5). */
+static bool can_be_said(const struct recv_client *k)
+{
+    const struct envelope *e = &k->tx->env;
+    bool ascii = text_ascii(e->sender);
+    for (uint32_t i = 0; ascii && i < e->nto; i++)
+        ascii = text_ascii(e->to[i].address);
+    return ascii || front_of(k)->mail.p.smtputf8;
 }
 
 bool envelope_again(struct recv_client *k, struct reply *r)
@@ -510,6 +505,10 @@ bool envelope_again(struct recv_client *k, struct reply *r)
     struct tx *t = k->tx;
     struct reply one;
     str what, params = str_skip(f->mail_args, path_end(f->mail_args));
+    if (!can_be_said(k)) {
+        reply_set_str(r, 553, "5.6.7", S("A rule gave this message an address that needs SMTPUTF8"));
+        return false;
+    }
     f->readdressed = true;
     f->mail_args = arena_printf(&t->arena, "FROM:<" STR_FMT ">" STR_FMT, STR_ARG(t->env.sender), STR_ARG(params));
     t->accepted = t->refused = 0;

@@ -99,28 +99,17 @@ static void write_mail(struct peer *p, struct trans *j)
     conn_write(c, S("\r\n"));
 }
 
-static void write_notify(struct conn *c, unsigned notify)
-{
-    static const struct {
-        unsigned bit;
-        const char *word;
-    } words[] = {
-        {NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
-    const char *before = " NOTIFY=";
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (notify & words[i].bit) {
-            conn_printf(c, "%s%s", before, words[i].word);
-            before = ",";
-        }
-}
-
 static void write_rcpt(struct peer *p, struct trans *j, uint32_t k)
 {
     const struct recipient *r = &j->reader.env.to[rcpt(j, k)->index];
     struct conn *c = &p->conn;
     write_path(c, S("RCPT TO:<"), rcpt(j, k)->address);
     if (p->ehlo.caps & CAP_DSN) {
-        write_notify(c, r->notify);
+        char mem[NOTIFY_TEXT];
+        struct buf notify;
+        buf_init_fixed(&notify, mem, sizeof mem);
+        cmd_notify_print(&notify, r->notify);
+        conn_write(c, buf_str(&notify));
         if (r->orcpt.n && (text_ascii(r->orcpt) || j->utf8))
             conn_printf(c, " ORCPT=" STR_FMT, STR_ARG(r->orcpt));
     }

@@ -265,6 +265,40 @@ static void surplus_without_sync(void **state)
     assert_int_equal(seen.n, 200);
 }
 
+static bool first_reads_fail, syncs_fail;
+
+static err head_read_fails(int fd, void *p, size_t n, uint64_t at, size_t *ret_n)
+{
+    return first_reads_fail && at == PAGE ? E_IO : rt_fs_real.pread(fd, p, n, at, ret_n);
+}
+
+static err data_sync_fails(int fd) { return syncs_fail ? E_IO : rt_fs_real.datasync(fd); }
+
+/* A head that cannot be read, a tail that cannot be written again: the spool does not open, and the next time
+ * everything is there. */
+static void no_start_in_doubt(void **state)
+{
+    (void)state;
+    struct rt_fs fs = rt_fs_real;
+    fs.pread = head_read_fails;
+    fs.datasync = data_sync_fails;
+    reopen();
+    for (int i = 0; i < 60; i++)
+        put(20000, 1);
+    engine_close(&e);
+    rt_fs = &fs;
+    for (int turn = 0; turn < 2; turn++) {
+        first_reads_fail = turn == 0;
+        syncs_fail = turn == 1;
+        assert_int_equal(engine_open(&e, &config, due, &seen), E_IO);
+        assert_null(e);
+    }
+    first_reads_fail = syncs_fail = false;
+    reopen();
+    rt_fs = &rt_fs_real;
+    assert_int_equal(seen.n, 60);
+}
+
 static void chunks(void **state)
 {
     (void)state;
@@ -317,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_recover_read, setup, teardown),
         cmocka_unit_test_setup_teardown(recycles, setup, teardown),
         cmocka_unit_test_setup_teardown(surplus_without_sync, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_start_in_doubt, setup, teardown),
         cmocka_unit_test_setup_teardown(chunks, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #ifndef WIRE_CMD_H
 #define WIRE_CMD_H
 #include "base/arena.h"
+#include "base/buf.h"
 #include "wire/addr.h"
 #include "wire/fault.h"
 
@@ -36,6 +37,10 @@ enum cmd_ext {
 enum cmd_body { BODY_NONE, BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 enum cmd_ret { RET_NONE, RET_FULL, RET_HDRS };
 enum cmd_notify { NOTIFY_NONE = 0, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+/* " NOTIFY=SUCCESS,FAILURE" as RCPT has it (RFC 3461 4.1); nothing for NOTIFY_NONE. At most NOTIFY_TEXT octets. */
+enum { NOTIFY_TEXT = 64 };
+void cmd_notify_print(struct buf *out, unsigned notify);
 
 enum cmd_by { BY_NONE, BY_RETURN, BY_NOTIFY };
 

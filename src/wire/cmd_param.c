@@ -325,3 +325,19 @@ enum fault params_parse(str rest, bool rcpt, unsigned exts, bool utf8, struct ar
         f = n < 32 ? one(&c, rcpt, &t) : FAULT_PARAM_MANY;
     return f;
 }
+
+void cmd_notify_print(struct buf *out, unsigned notify)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {
+        {NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (notify & words[i].bit) {
+            buf_add_c(out, before);
+            buf_add_c(out, words[i].word);
+            before = ",";
+        }
+}

@@ -331,6 +331,25 @@ static void others(void **state)
     arena_free(&mem);
 }
 
+static void notify_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned notify;
+        const char *text;
+    } rows[] = {{NOTIFY_NONE, ""},
+                {NOTIFY_NEVER, " NOTIFY=NEVER"},
+                {NOTIFY_FAILURE, " NOTIFY=FAILURE"},
+                {NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY, " NOTIFY=SUCCESS,FAILURE,DELAY"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char mem[NOTIFY_TEXT];
+        struct buf b;
+        buf_init_fixed(&b, mem, sizeof mem);
+        cmd_notify_print(&b, rows[i].notify);
+        assert_true(!b.e && str_eq(buf_str(&b), str_c(rows[i].text)));
+    }
+}
+
 static void xtext(void **state)
 {
     (void)state;
@@ -367,9 +386,10 @@ static void fault_rows(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(command_lines), cmocka_unit_test(mail),        cmocka_unit_test(mail_results),
-        cmocka_unit_test(rcpt),          cmocka_unit_test(many_params), cmocka_unit_test(bdat),
-        cmocka_unit_test(others),        cmocka_unit_test(xtext),       cmocka_unit_test(fault_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(command_lines), cmocka_unit_test(mail),
+                                       cmocka_unit_test(mail_results),  cmocka_unit_test(rcpt),
+                                       cmocka_unit_test(many_params),   cmocka_unit_test(bdat),
+                                       cmocka_unit_test(others),        cmocka_unit_test(notify_texts),
+                                       cmocka_unit_test(xtext),         cmocka_unit_test(fault_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
