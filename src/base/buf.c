@@ -81,6 +81,17 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     b->n += (size_t)n;
 }
 
+void buf_add_quoted(struct buf *b, str s)
+{
+    buf_add_char(b, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"' || s.p[i] == '\\')
+            buf_add_char(b, '\\');
+        buf_add_char(b, s.p[i]);
+    }
+    buf_add_char(b, '"');
+}
+
 void buf_drop(struct buf *b, size_t n)
 {
     if (n >= b->n) {

@@ -44,6 +44,7 @@ static inline void buf_add_char(struct buf *b, char c)
     }
 }
 void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_add_quoted(struct buf *b, str s);   /* in double quotes, a backslash before each quote and backslash */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Takes n bytes off the front. */
 void buf_drop(struct buf *b, size_t n);

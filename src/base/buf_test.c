@@ -49,6 +49,10 @@ static void test_text(void **state)
     buf_printf(&b, "-%s-%d", "x", -5);
     assert_str(buf_str(&b), "018446744073709551615-x--5");
     buf_clear(&b);
+    buf_add_quoted(&b, S("a \"b\" \\"));
+    buf_add_quoted(&b, S(""));
+    assert_str(buf_str(&b), "\"a \\\"b\\\" \\\\\"\"\"");
+    buf_clear(&b);
     buf_printf(&b, "%s%s", big, "!");
     assert_int_equal(b.n, 600);
     assert_int_equal(b.p[599], '!');

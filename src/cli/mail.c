@@ -133,13 +133,8 @@ void mail_from_value(struct buf *out, str name, str address)
         buf_add(out, name);
         buf_add_char(out, ' ');
     } else if (name.n) {
-        buf_add_char(out, '"');
-        for (size_t i = 0; i < name.n; i++) {
-            if (name.p[i] == '"' || name.p[i] == '\\')
-                buf_add_char(out, '\\');
-            buf_add_char(out, name.p[i]);
-        }
-        buf_add_c(out, "\" ");
+        buf_add_quoted(out, name);
+        buf_add_char(out, ' ');
     }
     buf_printf(out, "<" STR_FMT ">", STR_ARG(address));
 }

@@ -265,7 +265,7 @@ static void print_keys(struct buf *out, const struct conf *c, enum section s, co
 static void print_section(struct buf *out, const struct conf *c, enum section s, str title, const void *base)
 {
     buf_printf(out, "\n%s ", sections[s - 1].name);
-    text_string(out, title);
+    buf_add_quoted(out, title);
     buf_add_c(out, " {\n");
     print_keys(out, c, s, NULL, base, "    ");
     buf_add_c(out, "}\n");

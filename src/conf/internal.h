@@ -80,7 +80,6 @@ extern const struct named groups[], sections[]; /* ended by a NULL name; section
 /* The row of a key as written, in a group (NULL: none, or in a section). */
 const struct key *key_find(enum section s, const char *group, str name);
 const char *key_group(const struct key *k);          /* NULL: stands at the top level or in a section */
-void text_string(struct buf *out, str s);            /* quoted as in the file */
 void key_word(struct buf *out, const struct key *k); /* as written in the file, without its group */
 const char *group_find(str name);                    /* the table's own spelling, or NULL */
 enum section section_find(str name);                 /* SEC_global: none */

@@ -289,17 +289,6 @@ bool value_default(const struct key *k, struct arena *mem, void *base)
 
 /* ---- printing ---- */
 
-void text_string(struct buf *out, str s)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\')
-            buf_add_char(out, '\\');
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 static void print_net(struct buf *out, const struct ip_net *n)
 {
     buf_add_char(out, '"');
@@ -326,7 +315,7 @@ static void print_word(struct buf *out, const char *words, int index)
     if (str_eq(w, S("true")) || str_eq(w, S("false")))
         buf_add(out, w);
     else
-        text_string(out, w);
+        buf_add_quoted(out, w);
 }
 
 static void print_single(struct buf *out, const struct key *k, const void *field)
@@ -334,7 +323,7 @@ static void print_single(struct buf *out, const struct key *k, const void *field
     switch (k->type) {
     case TYPE_STR:
     case TYPE_LIST:
-        text_string(out, *(const str *)field);
+        buf_add_quoted(out, *(const str *)field);
         return;
     case TYPE_BOOL:
         buf_add_c(out, *(const bool *)field ? "true" : "false");

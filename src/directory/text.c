@@ -56,17 +56,10 @@ static void add_value(struct buf *out, str s)
     bool plain = s.n > 0;
     for (size_t i = 0; i < s.n && plain; i++)
         plain = (unsigned char)s.p[i] > 32 && s.p[i] != '"' && s.p[i] != '\\' && s.p[i] != '#';
-    if (plain) {
+    if (plain)
         buf_add(out, s);
-        return;
-    }
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\')
-            buf_add_char(out, '\\');
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
+    else
+        buf_add_quoted(out, s);
 }
 
 static void add_name(struct buf *out, const struct directory_line *l)

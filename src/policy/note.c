@@ -47,15 +47,6 @@ static void count(str by, str what)
     lock_drop(&counts.lock);
 }
 
-static void add_label(struct buf *out, const char *z)
-{
-    for (; *z; z++) {
-        if (*z == '"' || *z == '\\')
-            buf_add_char(out, '\\');
-        buf_add_char(out, *z);
-    }
-}
-
 void policy_metrics(struct buf *out)
 {
     buf_add(out,
@@ -65,9 +56,9 @@ void policy_metrics(struct buf *out)
         const struct count *c = counts.slot[i];
         if (!c)
             continue;
-        buf_add(out, S("postrider_policy_total{by=\""));
-        add_label(out, c->by);
-        buf_printf(out, "\",verdict=\"%s\"} %llu\n", c->what, (unsigned long long)c->n);
+        buf_add(out, S("postrider_policy_total{by="));
+        buf_add_quoted(out, str_c(c->by));
+        buf_printf(out, ",verdict=\"%s\"} %llu\n", c->what, (unsigned long long)c->n);
     }
     if (counts.others)
         buf_printf(out, "postrider_policy_total{by=\"others\",verdict=\"any\"} %llu\n",

@@ -314,17 +314,10 @@ void addr_print(struct buf *out, const struct addr *a)
 {
     if (a->kind == ADDR_NONE)
         return;
-    if (addr_is_dot_string(a->local)) {
+    if (addr_is_dot_string(a->local))
         buf_add(out, a->local);
-    } else {
-        buf_add_char(out, '"');
-        for (size_t i = 0; i < a->local.n; i++) {
-            if (a->local.p[i] == '"' || a->local.p[i] == '\\')
-                buf_add_char(out, '\\');
-            buf_add_char(out, a->local.p[i]);
-        }
-        buf_add_char(out, '"');
-    }
+    else
+        buf_add_quoted(out, a->local);
     if (a->kind == ADDR_LOCAL)
         return;
     buf_add_char(out, '@');

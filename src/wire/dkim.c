@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "wire/addr.h"
 #include "wire/idn.h"
+#include "wire/mime_param.h"
 
 const char *dkim_alg_name(enum dkim_alg a) { return a == DKIM_RSA_SHA256 ? "rsa-sha256" : "ed25519-sha256"; }
 
@@ -256,40 +257,21 @@ err dkim_sig_parse(str value, enum dkim_kind kind, struct arena *a, struct dkim_
     return e;
 }
 
-/* [CFWS] in front of s. */
-static str skip_cfws(str s)
-{
-    int depth = 0;
-    size_t i = 0;
-    for (; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth)
-            depth--;
-        else if (depth && c == '\\')
-            i++;
-        else if (!depth && !memchr(" \t\r\n", c, 4))
-            break;
-    }
-    return str_skip(s, i);
-}
-
 bool arc_results_parse(str value, unsigned *ret_instance, str *ret_payload)
 {
-    str s = skip_cfws(value);
+    str s = mime_skip_cfws(value);
     if (!str_starts(s, S("i")))
         return false;
-    s = skip_cfws(str_skip(s, 1));
+    s = mime_skip_cfws(str_skip(s, 1));
     if (!str_starts(s, S("=")))
         return false;
-    s = skip_cfws(str_skip(s, 1));
+    s = mime_skip_cfws(str_skip(s, 1));
     size_t n = 0;
     unsigned instance;
     while (n < s.n && ascii_digit(s.p[n]))
         n++;
     str digits = str_sub(s, 0, n);
-    s = skip_cfws(str_skip(s, n));
+    s = mime_skip_cfws(str_skip(s, n));
     if (!instance_parse(digits, &instance) || !str_starts(s, S(";")))
         return false;
     *ret_instance = instance;
