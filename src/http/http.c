@@ -2,13 +2,12 @@
 #include "http/http.h"
 
 #include "base/cleanup.h"
-#include "base/list.h"
 #include "base/text.h"
 
 #include <stddef.h>
 #include <sys/un.h>
 
-enum { ADDRESSES_MAX = 4, PIECE = 16 * 1024, HEAD_OUT_MAX = 128 * 1024, LOOPS_MAX = 64, SERVER_NAME_MAX = 300 };
+enum { ADDRESSES_MAX = 4, PIECE = 16 * 1024, HEAD_OUT_MAX = 128 * 1024, SERVER_NAME_MAX = 300 };
 
 bool http_url_parse(str s, struct http_url *ret)
 {
@@ -124,23 +123,10 @@ static err reach(const struct http_question *q, struct conn *c, struct buf *why)
 /* ---- connections that stay ------------------------------------------------------------------------------------- */
 
 struct line {
-    struct list idle;
-    struct timer timer;
+    struct idle idle;
     struct conn conn;
     char server[SERVER_NAME_MAX]; /* what it leads to */
 };
-static struct pool {
-    struct list idle; /* most recent first; next NULL: not begun */
-    size_t n;
-} pools[LOOPS_MAX];
-
-static struct pool *pool_here(void)
-{
-    struct pool *p = &pools[(unsigned)rt_index() % LOOPS_MAX];
-    if (!p->idle.next)
-        list_init(&p->idle);
-    return p;
-}
 
 /* False: too long a name to be kept by. */
 static bool name_server(const struct http_question *q, char name[SERVER_NAME_MAX])
@@ -158,51 +144,19 @@ static void forget(struct line *l)
     free(l);
 }
 
-static void unpool(struct line *l)
-{
-    timer_stop(&l->timer);
-    list_remove(&l->idle);
-    pool_here()->n--;
-}
-
-static void expire(struct timer *t)
-{
-    struct line *l = container_of(t, struct line, timer);
-    unpool(l);
-    forget(l);
-}
+static struct line *line_of(const struct idle *i) { return container_of(i, struct line, idle); }
+static bool leads_to(const struct idle *i, const void *name) { return strcmp(line_of(i)->server, name) == 0; }
+static bool is_quiet(struct idle *i) { return conn_quiet(&line_of(i)->conn); }
+static void forget_idle(struct idle *i) { forget(line_of(i)); }
+static struct idle_pool lines = {
+    .most = HTTP_KEPT_MAX, .fits = leads_to, .alive = is_quiet, .drop = forget_idle, .expired = forget_idle};
 
 /* One that the server has not closed meanwhile; NULL: none. */
 static struct line *take_kept(const struct http_question *q)
 {
     char name[SERVER_NAME_MAX];
-    struct pool *pool = pool_here();
-    if (!q->keep || !name_server(q, name))
-        return NULL;
-    LIST_EACH(it, &pool->idle)
-    {
-        struct line *l = container_of(it, struct line, idle);
-        if (strncmp(l->server, name, sizeof name) != 0)
-            continue;
-        unpool(l);
-        if (!conn_readable(&l->conn) && !l->conn.e && conn_buffered(&l->conn) == 0)
-            return l;
-        forget(l);
-    }
-    return NULL;
-}
-
-static void keep(struct line *l)
-{
-    struct pool *pool = pool_here();
-    if (pool->n >= HTTP_KEPT_MAX || fiber_cancelled()) {
-        forget(l);
-        return;
-    }
-    list_push_front(&pool->idle, &l->idle);
-    pool->n++;
-    l->timer.fn = expire;
-    timer_set(&l->timer, rt_after(HTTP_KEPT_TIME));
+    struct idle *i = q->keep && name_server(q, name) ? idle_take(&lines, name) : NULL;
+    return i ? line_of(i) : NULL;
 }
 
 /* ---- asking -------------------------------------------------------------------------------------------------- */
@@ -336,9 +290,8 @@ err http_ask(const struct http_question *q, struct arena *a, struct http1_answer
     }
     if (e)
         say(why, "no answer", e);
-    if (!e && q->keep && ret->lasts && !l->conn.e && conn_buffered(&l->conn) == 0 && name_server(q, l->server))
-        keep(l);
-    else
+    bool stays = !e && q->keep && ret->lasts && !l->conn.e && conn_buffered(&l->conn) == 0 && name_server(q, l->server);
+    if (!stays || !idle_keep(&lines, &l->idle, HTTP_KEPT_TIME))
         forget(l);
     return e;
 }

@@ -15,8 +15,7 @@ struct milter_link {
     size_t took;   /* ... of so many octets, and what follows it */
     str address;   /* as it was configured: who it leads to */
     bool used;     /* in a session before this one */
-    struct list idle;
-    struct timer timer;
+    struct idle idle;
 };
 
 /* One from the idle ones (`fresh`: not those), or a new one. `why` says what failed. */

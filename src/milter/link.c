@@ -5,21 +5,8 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-enum { LOOPS_MAX = 64, IDLE_MAX = 64, ADDRESSES_MAX = 4, TERMS_MEM = 64 * 1024, PIECE = 16 * 1024 };
+enum { IDLE_MAX = 64, ADDRESSES_MAX = 4, TERMS_MEM = 64 * 1024, PIECE = 16 * 1024 };
 #define QUIT_TIME (2 * RT_S)
-
-static struct pool {
-    struct list idle; /* most recent first; next NULL: not begun */
-    uint32_t n;
-} pools[LOOPS_MAX];
-
-static struct pool *pool_here(void)
-{
-    struct pool *p = &pools[(unsigned)rt_index() % LOOPS_MAX];
-    if (!p->idle.next)
-        list_init(&p->idle);
-    return p;
-}
 
 void milter_link_drop(struct milter_link **p)
 {
@@ -171,46 +158,30 @@ static err open_new(struct milter_link **ret, const struct conf_milter *c, struc
 
 /* ---- idle ones ---- */
 
-static bool alive(struct milter_link *l)
-{
-    return !l->conn.e && l->in.n == l->took && conn_buffered(&l->conn) == 0 && !conn_readable(&l->conn) && !l->conn.e;
-}
+static bool alive(struct milter_link *l) { return l->in.n == l->took && conn_quiet(&l->conn); }
 
-static void unpool(struct milter_link *l)
+static struct milter_link *link_of(const struct idle *i) { return container_of(i, struct milter_link, idle); }
+static bool leads_to(const struct idle *i, const void *address)
 {
-    timer_stop(&l->timer);
-    list_remove(&l->idle);
-    pool_here()->n--;
+    return str_eq(link_of(i)->address, *(const str *)address);
 }
+static bool is_alive(struct idle *i) { return alive(link_of(i)); }
 
 /* A filter takes the end of the connection for a QUIT. */
-static void expire(struct timer *t)
+static void drop_idle(struct idle *i)
 {
-    struct milter_link *l = container_of(t, struct milter_link, timer);
-    unpool(l);
+    struct milter_link *l = link_of(i);
     milter_link_drop(&l);
 }
 
-static struct milter_link *from_pool(const struct conf_milter *c)
-{
-    struct pool *p = pool_here();
-    LIST_EACH(i, &p->idle)
-    {
-        struct milter_link *l = container_of(i, struct milter_link, idle);
-        if (!str_eq(l->address, c->address))
-            continue;
-        unpool(l);
-        if (alive(l))
-            return l;
-        milter_link_drop(&l);
-    }
-    return NULL;
-}
+static struct idle_pool pool = {
+    .most = IDLE_MAX, .fits = leads_to, .alive = is_alive, .drop = drop_idle, .expired = drop_idle};
 
 err milter_link_get(struct milter_link **ret, const struct conf_milter *c, bool fresh, struct buf *why)
 {
-    *ret = fresh ? NULL : from_pool(c);
-    if (*ret) {
+    struct idle *kept = fresh ? NULL : idle_take(&pool, &c->address);
+    if (kept) {
+        *ret = link_of(kept);
         (*ret)->used = true;
         return OK;
     }
@@ -233,19 +204,16 @@ static err say(struct milter_link *l, enum milter_cmd what)
 void milter_link_keep(struct milter_link **p, const struct conf_milter *c, bool may)
 {
     struct milter_link *l = *p;
-    struct pool *pool = pool_here();
     if (!l)
         return;
-    bool keep = may && c->idle_time && l->terms.version >= 6 && pool->n < IDLE_MAX && !fiber_cancelled() && alive(l);
-    if (!alive(l) || say(l, keep ? MILTER_QUIT_NC : MILTER_QUIT) != OK || !keep) {
+    bool live = alive(l), keep = live && may && c->idle_time && l->terms.version >= 6 && !fiber_cancelled();
+    if (!live || say(l, keep ? MILTER_QUIT_NC : MILTER_QUIT) != OK || !keep) {
         milter_link_drop(p);
         return;
     }
-    *p = NULL;
     l->took = 0;
     buf_free(&l->in);
-    list_push_front(&pool->idle, &l->idle);
-    pool->n++;
-    l->timer.fn = expire;
-    timer_set(&l->timer, rt_after(c->idle_time));
+    if (!idle_keep(&pool, &l->idle, c->idle_time))
+        milter_link_drop(p);
+    *p = NULL;
 }

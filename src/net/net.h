@@ -5,6 +5,7 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 #include "base/arena.h"
+#include "base/list.h"
 #include "rt/rt.h"
 #include "wire/idn.h"
 #include "wire/ip.h"
@@ -146,6 +147,36 @@ struct target { /* one address to try */
     bool tls;                     /* implicit TLS, by the caller */
 };
 err net_connect(struct conn *c, const struct target *t, rt_time deadline) YIELDS;
+
+/* ---- idle connections (idle.c) ------------------------------------------------------------------------ */
+
+/*
+ * Connections to servers that nobody uses at the moment, each on the loop that opened it. Their owner embeds a
+ * `struct idle` in what it keeps, and says by functions what fits a question and how one ends; none of them yields.
+ */
+enum { IDLE_LOOPS_MAX = 64 };
+struct idle {
+    struct list at;
+    struct timer timer;
+    struct idle_pool *pool;
+};
+struct idle_pool {
+    uint32_t most; /* for each loop */
+    bool (*fits)(const struct idle *i, const void *key);
+    bool (*alive)(struct idle *i);   /* still as it was left: see conn_quiet */
+    void (*drop)(struct idle *i);    /* it is dead: at once and without a word */
+    void (*expired)(struct idle *i); /* its time is over: with a farewell, where that is in order */
+    struct idle_shelf {              /* (private) */
+        struct list v;               /* most recent first; next NULL: not begun */
+        uint32_t n;
+    } shelves[IDLE_LOOPS_MAX];
+};
+/* The most recent one that fits and lives; from here on the caller's. NULL: none. Dead ones on the way are dropped. */
+struct idle *idle_take(struct idle_pool *p, const void *key);
+/* False: the loop has `most` already, or the fiber is cancelled; it stays the caller's. */
+bool idle_keep(struct idle_pool *p, struct idle *i, rt_time span);
+/* Nothing has come and nothing went wrong since the last answer was read to its end. */
+bool conn_quiet(struct conn *c);
 
 /* ---- DNS (libunbound behind a cache) ------------------------------------------------------------------ */
 

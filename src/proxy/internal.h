@@ -43,8 +43,7 @@ size_t servers_order(const struct conf_upstream *u, const struct ip *client, uin
 
 struct link {
     struct conn conn;
-    struct list idle;       /* in the pool of its loop */
-    struct timer timer;     /* when it leaves the pool */
+    struct idle idle;
     struct reply_parser in; /* in.r is the last reply */
     struct ability can;
     struct server *server;

@@ -9,21 +9,8 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-enum { LOOPS_MAX = 64, IDLE_MAX = 256, ADDRESSES_MAX = 8 };
+enum { IDLE_MAX = 256, ADDRESSES_MAX = 8 };
 #define QUIT_TIME (2 * RT_S)
-
-static struct pool {
-    struct list idle; /* most recent first; next NULL: not begun */
-    uint32_t n;
-} pools[LOOPS_MAX];
-
-static struct pool *pool_here(void)
-{
-    struct pool *p = &pools[(unsigned)rt_index() % LOOPS_MAX];
-    if (!p->idle.next)
-        list_init(&p->idle);
-    return p;
-}
 
 err link_trouble(struct link *l, err e, const char *fmt, ...)
 {
@@ -66,10 +53,7 @@ err link_ask(struct link *l, str line)
     return link_reply(l, l->patience);
 }
 
-bool link_alive(struct link *l)
-{
-    return !l->gone && !l->conn.e && conn_buffered(&l->conn) == 0 && !conn_readable(&l->conn) && !l->conn.e;
-}
+bool link_alive(struct link *l) { return !l->gone && conn_quiet(&l->conn); }
 
 /* ---- the end --------------------------------------------------------------------------------------------------- */
 
@@ -108,37 +92,41 @@ static void say_bye(struct link *l)
         forget(l);
 }
 
-static void expire(struct timer *t)
+/* ---- idle ones ------------------------------------------------------------------------------------------------- */
+
+struct wanted {
+    const struct conf_upstream *up; /* of this generation */
+    const struct server *server;
+};
+
+static struct link *link_of(const struct idle *i) { return container_of(i, struct link, idle); }
+static bool is_wanted(const struct idle *i, const void *key)
 {
-    struct link *l = container_of(t, struct link, timer);
-    list_remove(&l->idle);
-    pool_here()->n--;
-    say_bye(l);
+    const struct wanted *w = key;
+    return link_of(i)->server == w->server && link_of(i)->up == w->up;
+}
+static bool is_alive(struct idle *i) { return link_alive(link_of(i)); }
+static void drop_idle(struct idle *i) { forget(link_of(i)); }
+static void end_idle(struct idle *i) { say_bye(link_of(i)); }
+static struct idle_pool pool = {
+    .most = IDLE_MAX, .fits = is_wanted, .alive = is_alive, .drop = drop_idle, .expired = end_idle};
+
+static struct link *from_pool(const struct conf_upstream *u, const struct server *s)
+{
+    const struct wanted w = {u, s};
+    struct idle *i = idle_take(&pool, &w);
+    return i ? link_of(i) : NULL;
 }
 
 void link_put(struct link **p)
 {
     struct link *l = *p;
-    struct pool *pool = pool_here();
     *p = NULL;
     if (!l)
         return;
-    if (l->own || l->up->idle_time == 0 || pool->n >= IDLE_MAX || !link_alive(l) || fiber_cancelled()) {
+    l->session = l->own ? l->session : 0;
+    if (l->own || l->up->idle_time == 0 || !link_alive(l) || !idle_keep(&pool, &l->idle, l->up->idle_time))
         say_bye(l);
-        return;
-    }
-    l->session = 0;
-    list_push_front(&pool->idle, &l->idle);
-    pool->n++;
-    l->timer.fn = expire;
-    timer_set(&l->timer, rt_after(l->up->idle_time));
-}
-
-static void unpool(struct link *l)
-{
-    timer_stop(&l->timer);
-    list_remove(&l->idle);
-    pool_here()->n--;
 }
 
 /* ---- connecting ------------------------------------------------------------------------------------------------ */
@@ -244,22 +232,6 @@ err link_open(struct link **ret, const struct conf_upstream *u, size_t i, struct
 
 /* ---- one for a session --------------------------------------------------------------------------------------------
  */
-
-static struct link *from_pool(const struct conf_upstream *u, const struct server *s)
-{
-    struct pool *pool = pool_here();
-    for (struct list *i = pool->idle.next, *next; i != &pool->idle; i = next) {
-        struct link *l = container_of(i, struct link, idle);
-        next = i->next;
-        if (l->server != s || l->up != u)
-            continue;
-        unpool(l);
-        if (link_alive(l))
-            return l;
-        forget(l);
-    }
-    return NULL;
-}
 
 /* What the client hears when no server could be had. */
 static void no_link(struct reply *r, const struct link *l, err e)
