@@ -113,13 +113,6 @@ void ports_begin(void)
     }
 }
 
-void ports_start(int index)
-{
-    for (size_t i = 0; i < nports; i++)
-        if (!ports[i]->ended)
-            start_here(ports[i], index);
-}
-
 static void begin_here(struct post *post)
 {
     struct place *l = container_of(post, struct place, begin);
@@ -144,6 +137,13 @@ static void change_everywhere(struct port *p, bool end)
         post->run = end ? end_here : begin_here;
         rt_post(rt_loop(i), post);
     }
+}
+
+void ports_start(void)
+{
+    for (size_t i = 0; i < nports; i++)
+        if (!ports[i]->ended)
+            change_everywhere(ports[i], false);
 }
 
 void ports_follow(void)

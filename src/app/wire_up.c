@@ -57,10 +57,6 @@ void world_serve(enum socket_kind kind, int fd)
 void loop_follow(struct conf *c)
 {
     dns_follow(c);
-    if (rt_index() == 0)
-        use_script_follow(c);
-    else
-        use_script_expect(c);
     if (rt_index() == 0 && world.running)
         queue_reload(world.queue, c);
     if (rt_index() == 0)

@@ -30,7 +30,8 @@ void world_watch(void *arg) YIELDS;
 void world_wire_up(void);
 /* Serves a control or metrics socket of this loop, until the fiber is cancelled. */
 void world_serve(enum socket_kind kind, int fd) YIELDS;
-/* The parts of a generation that belong to one loop: the resolver. On loop 0 also the queue. */
+/* The parts of a generation that belong to one loop: the resolver. On loop 0 also the queue. The script is followed
+ * before: by loop 0 for all of them, so that no session has the generation without it. */
 void loop_follow(struct conf *c);
 
 /* ---- ports.c: listening sockets and what serves them ------------------------------------------------------ */
@@ -42,8 +43,8 @@ err ports_prepare(struct conf *c, const struct conf_bundle *b);
 err ports_add(const struct socket_set *s);
 /* All that were added count as served from now on: before the loops run. */
 void ports_begin(void);
-/* Serves the sockets of this loop. */
-void ports_start(int index);
+/* Begins to serve, on every loop. Loop 0, once all is there that a session needs. */
+void ports_start(void);
 /* After all ports_add of a reload: begins to serve new ones, ends what was not named again. Loop 0. */
 void ports_follow(void);
 /* Stops accepting on every loop. Loop 0. */

@@ -10,6 +10,7 @@
 #include "intake/submit.h"
 #include "keys/keys.h"
 #include "policy/greylist.h"
+#include "policy/use_script.h"
 #include "reports/reports.h"
 #include "send/send.h"
 
@@ -137,6 +138,7 @@ static err take_generation(int fd, uint64_t generation)
         conf_drop(&c);
         return e;
     }
+    use_script_follow(c);
     ports_follow();
     announce(c);
     world_set_conf(c);
@@ -210,10 +212,11 @@ static void start_loop(void *arg, int index)
     (void)arg;
     struct conf *c = world_conf();
     loop_follow(c);
-    ports_start(index);
     if (index == 0) {
+        use_script_follow(c);
         queue_start(world.queue, world.spool, c);
         world.running = true;
+        ports_start();
         fiber_spawn(follow_parent, NULL, "parent");
         fiber_spawn(run_reports, NULL, "reports");
         fiber_spawn(run_greylist, NULL, "greylist");

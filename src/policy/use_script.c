@@ -99,13 +99,6 @@ void use_script_follow(const struct conf *c)
     lock_drop(&current.lock);
 }
 
-void use_script_expect(const struct conf *c)
-{
-    lock_take(&current.lock);
-    current.wanted |= c->nscripts > 0;
-    lock_drop(&current.lock);
-}
-
 bool use_script_ready(void)
 {
     struct script *s = take();

@@ -4,13 +4,11 @@
 #include "policy/rules.h"
 #include "script/script.h"
 
-/* On loop 0, at the start and at every reload: makes the configuration's script the one of new sessions. One that
- * cannot be loaded is logged with file and line, and the one before it stays. */
+/* On loop 0, at the start before any session and at every reload: makes the configuration's script the one of new
+ * sessions. One that cannot be loaded is logged with file and line, and the one before it stays; at the start there is
+ * none, and mail fails (lua { fail }) rather than being taken without being judged. */
 void use_script_follow(const struct conf *c);
 bool use_script_ready(void); /* there is a script that could be loaded */
-/* On the other loops, at the start: until loop 0 has made it, mail is put off rather than taken without being judged.
- */
-void use_script_expect(const struct conf *c);
 
 unsigned use_script_wants(const struct source *s, const struct conf *c);
 bool use_script_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;

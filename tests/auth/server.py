@@ -32,7 +32,7 @@ class Outside(Client):
     """A client whose address is what a PROXY header says."""
 
     def __init__(self, port, address, name="mx.good.test"):
-        super().__init__(port, seconds=60)
+        super().__init__(port)
         self.send("PROXY TCP4 %s 127.0.0.1 40000 25\r\n" % address)
         self.hello(name)
 

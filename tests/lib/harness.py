@@ -21,6 +21,12 @@ TOOLS = os.environ.get("TOOLS", os.path.join(os.path.dirname(POSTRIDER), "tests"
 LOAD = float(os.environ.get("PATIENCE", "1"))     # factor on every wait: sanitizer builds set 5
 
 
+def patience(seconds=0):
+    """How long to wait for what comes for certain: an end for a test that hangs, no statement about speed. Never less than a
+    minute, for the machine may do other things. Whoever waits for something NOT to come, or times something, does it himself."""
+    return max(seconds, 60) * LOAD
+
+
 class Failure(Exception):
     """An assertion of a test, in words."""
 
@@ -66,19 +72,19 @@ def nobody_has(port, kind):
 
 def wait_until(condition, seconds, what):
     """Calls condition() until it is true; its value."""
-    end = time.monotonic() + seconds * LOAD
+    end = time.monotonic() + patience(seconds)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise Failure("waited %g s for %s" % (seconds * LOAD, what))
+            raise Failure("waited %g s for %s" % (patience(seconds), what))
         time.sleep(0.02)
 
 
 def port_open(port, host="127.0.0.1"):
     try:
-        socket.create_connection((host, port), 1).close()
+        socket.create_connection((host, port), 10).close()
         return True
     except OSError:
         return False
@@ -103,7 +109,7 @@ def need(program):
 def run(*args, stdin=None, seconds=60, ok=(0,), env=None, cwd=None):
     """Runs a program to its end; CompletedProcess with text. `ok` lists the wanted statuses; None: any."""
     p = subprocess.run([str(a) for a in args], input=stdin, capture_output=True, text=True, env=env, cwd=cwd,
-                       timeout=seconds * LOAD, errors="replace")
+                       timeout=patience(seconds), errors="replace")
     if ok is not None and p.returncode not in ok:
         raise Failure("%s ended with %d\n%s%s" % (" ".join(map(str, args)), p.returncode, p.stdout[-2000:],
                                                   p.stderr[-2000:]))
@@ -168,11 +174,11 @@ class Process:
         if self.p.poll() is None:
             self.p.send_signal(how)
             try:
-                self.p.wait(seconds * LOAD)
+                self.p.wait(patience(seconds))
             except subprocess.TimeoutExpired:
                 self.p.kill()
                 self.p.wait()
-                raise Failure("%s did not end within %g s of signal %d" % (self.args[0], seconds * LOAD, how))
+                raise Failure("%s did not end within %g s of signal %d" % (self.args[0], patience(seconds), how))
         return self.p.returncode
 
     def __enter__(self):

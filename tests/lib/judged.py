@@ -27,7 +27,7 @@ def judge(messages, extra=""):
     port = free_port()
     answers = []
     with DnsServer(ZONE) as dns, Postrider(CONF.format(port=port, dns=dns.port) + extra, ports=[port]) as s:
-        with Client(port, seconds=60) as c:
+        with Client(port) as c:
             c.hello("mail.client.test")
             for i, octets in enumerate(messages):
                 answers.append(c.mail("sender%d@client.test" % i, "alice@example.test", stuffed(b"X-Number: %d\r\n" % i + octets)))

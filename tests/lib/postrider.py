@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from harness import POSTRIDER, Failure, Folder, Process, check, children, run, wait_port, wait_until
+from harness import POSTRIDER, Failure, Folder, Process, check, children, patience, run, wait_port, wait_until
 
 
 class Postrider:
@@ -127,7 +127,7 @@ class Postrider:
 
     def wait_empty(self, seconds=60):
         """Waits until no recipient is left in the queue."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patience(seconds)
         left = None
         while time.monotonic() < end:
             try:
@@ -137,7 +137,7 @@ class Postrider:
             except Failure:
                 pass                     # a server that is just starting has no control socket yet
             time.sleep(0.1)
-        raise Failure("the queue still holds %s after %g s" % (left, seconds))
+        raise Failure("the queue still holds %s after %g s" % (left, patience(seconds)))
 
     def wait_log(self, text, seconds=20):
         wait_until(lambda: text in self.log(), seconds, "%r in the log" % text)

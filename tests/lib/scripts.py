@@ -10,10 +10,10 @@ def one(folder, name, flags):
     """Runs a script: (passed, failed, what it printed)."""
     try:
         p = subprocess.run([sys.executable, os.path.join(folder, name + ".py"), *flags], capture_output=True, text=True,
-                           timeout=900, errors="replace")
+                           timeout=1800, errors="replace")
         text = p.stdout + p.stderr
     except subprocess.TimeoutExpired as e:
-        text = "%s\nFAILED  %s did not end within 900 s" % (e.stdout or "", name)
+        text = "%s\nFAILED  %s did not end within 1800 s" % (e.stdout or "", name)
     closing = re.search(r"^(\d+) passed, (\d+) failed\s*\Z", text, re.M)
     if not closing:
         return 0, 1, text + "\nFAILED  %s came to no end" % name

@@ -5,17 +5,18 @@ import ssl
 import threading
 import time
 
-from harness import LOAD, Failure
+from harness import Failure, patience
 
 
 class Client:
-    """Lines and bytes in and out; nothing is corrected, checked or split."""
+    """Lines and bytes in and out; nothing is corrected, checked or split. `most`: seconds for an answer where one may be
+    left out."""
 
-    def __init__(self, port, host="127.0.0.1", tls=False, seconds=20, source=None):
-        self.sock = socket.create_connection((host, port), seconds * LOAD, source)
+    def __init__(self, port, host="127.0.0.1", tls=False, most=None, source=None):
+        self.seconds = most or patience()
+        self.sock = socket.create_connection((host, port), self.seconds, source)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
-        self.seconds = seconds * LOAD
         if tls:
             self.start_tls()
 
@@ -87,9 +88,9 @@ class Client:
         self.send(text)
         return self.reply()
 
-    def closed(self, seconds=5):
+    def closed(self):
         """True when the server ends the connection and says nothing more."""
-        self.sock.settimeout(seconds * LOAD)
+        self.sock.settimeout(patience())
         try:
             return not self.data and self.sock.recv(1) == b""
         except (ConnectionError, ssl.SSLError):
@@ -161,13 +162,13 @@ class FakeServer:
     def __exit__(self, *_):
         self.stop()
 
-    def wait(self, count=1, seconds=20):
+    def wait(self, count=1, seconds=60):
         """Waits for so many transactions; the list."""
-        end = time.monotonic() + seconds * LOAD
+        end = time.monotonic() + patience(seconds)
         while len(self.transactions) < count:
             if time.monotonic() > end:
                 raise Failure("waited %g s for %d messages at the next server, %d came; commands there: %s" %
-                              (seconds * LOAD, count, len(self.transactions), self.commands[-12:]))
+                              (patience(seconds), count, len(self.transactions), self.commands[-12:]))
             time.sleep(0.01)
         return self.transactions
 

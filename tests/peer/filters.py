@@ -112,8 +112,8 @@ def server(extra):
     return Postrider(CONF.format(port=port, extra=extra), ports=[port])
 
 
-def send(s, text, rcpt="alice@example.test", seconds=30):
-    with Client(s.ports[0], seconds=seconds) as c:
+def send(s, text, rcpt="alice@example.test"):
+    with Client(s.ports[0]) as c:
         c.hello()
         return c.mail("sender@client.test", rcpt, stuffed(text))
 
