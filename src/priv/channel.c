@@ -33,11 +33,6 @@ struct call {
     bool sent, done;
 };
 
-struct packet {
-    struct priv_head head;
-    char text[PRIV_MESSAGE_MAX];
-};
-
 struct channel { /* touched by its own loop only */
     struct io io;
     int fd;
@@ -46,7 +41,7 @@ struct channel { /* touched by its own loop only */
     struct list calls;
     unsigned ncalls, under_way;
     uint64_t next_id;
-    struct packet packet;
+    char packet[PRIV_PACKET_MAX];
 };
 static struct channel *channels[PRIV_LOOPS_MAX][PRIV_CLASSES];
 static bool connected;
@@ -167,16 +162,21 @@ static void new_keeper(struct channel *ch)
     container_of(it, struct call, node)->sent = false;
 }
 
+/* A packet of n octets: one answer after the other. */
 static void take(struct channel *ch, size_t n)
 {
-    struct packet *p = &ch->packet;
-    if (n < sizeof p->head || p->head.n != n - sizeof p->head)
-        return;
-    if (p->head.what == PRIV_HELLO)
-        new_keeper(ch);
-    else
-        take_answer(ch, &p->head, str_mem(p->text, p->head.n));
-    OPENSSL_cleanse(p->text, p->head.n);
+    struct priv_head h;
+    for (size_t at = 0; n - at >= sizeof h; at += h.n) {
+        memcpy(&h, ch->packet + at, sizeof h);
+        at += sizeof h;
+        if (h.n > n - at)
+            break;
+        if (h.what == PRIV_HELLO)
+            new_keeper(ch);
+        else
+            take_answer(ch, &h, str_mem(ch->packet + at, h.n));
+    }
+    OPENSSL_cleanse(ch->packet, n);
 }
 
 /* Reads for all until `c` is done. */
@@ -188,7 +188,7 @@ static err read_for_all(struct channel *ch, struct call *c, unsigned window, rt_
         bool full = !pump(ch, window);
         rt_time until = full && deadline > rt_after(20 * RT_MS) ? rt_after(20 * RT_MS) : deadline;
         size_t n = 0;
-        e = io_read(&ch->io, &ch->packet, sizeof ch->packet, until, &n);
+        e = io_read(&ch->io, ch->packet, sizeof ch->packet, until, &n);
         if (!e && n == 0)
             e = E_CLOSED;
         if (!e)

@@ -3,6 +3,7 @@
 #include "rt/test_world.h"
 
 #include "priv/channel.c"
+#include "priv/sign_key.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -14,12 +15,16 @@ static struct shared {
     volatile int started;
 } * shared;
 static struct priv_links links;
+/* RFC 8463 A.2 */
+#define BULK_KEY S("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")
 
 static void run_keeper(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct priv_login login = {S("example.test"), S("s3cret")};
-    CHECK(priv_setup(&(struct priv_secrets){.srs = S("Jefe"), .logins = &login, .nlogins = 1}) == OK);
+    const struct priv_signer signer = {.name = S("bulk"), .key = BULK_KEY};
+    CHECK(priv_setup(&(struct priv_secrets){
+              .srs = S("Jefe"), .logins = &login, .nlogins = 1, .signers = &signer, .nsigners = 1}) == OK);
     CHECK(priv_serve(&links, 2) == OK);
     shared->keeper = getpid();
     shared->started++;
@@ -96,10 +101,33 @@ static void asker(void *arg)
     left--;
 }
 
+/* Of bulk work several questions are taken at once and answered in one packet: everybody gets his own. */
+static void signing(void *arg)
+{
+    struct sign_key *key = arg;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned char hash[PRIV_MAC_SIZE] = {0};
+        uint64_t any = rt_random();
+        char mem[2][PRIV_SIG_MAX];
+        struct buf got, want;
+        memcpy(hash, &any, sizeof any);
+        buf_init_fixed(&got, mem[0], sizeof mem[0]);
+        buf_init_fixed(&want, mem[1], sizeof mem[1]);
+        CHECK(sign_key_sign(key, hash, &want) == OK);
+        CHECK(i % 4 == 3 ? priv_mail_sign(S("nobody"), hash, &got) == E_NOT_FOUND && !got.n
+                         : priv_mail_sign(S("bulk"), hash, &got) == OK && str_eq(buf_str(&got), buf_str(&want)));
+    }
+    left--;
+}
+
 static void test_deaths(void)
 {
+    struct sign_key *key = NULL;
+    CHECK(sign_key_read(BULK_KEY, &key) == OK);
     wait_keeper(1);
-    left = ASKERS;
+    left = ASKERS + ASKERS;
+    for (int i = 0; i < ASKERS; i++)
+        CHECK(fiber_spawn(signing, key, "signing"));
     for (int i = 0; i < ASKERS; i++)
         CHECK(fiber_spawn(asker, NULL, "asker"));
     for (int i = 0; i < KILLS; i++) {
@@ -112,6 +140,7 @@ static void test_deaths(void)
         CHECK(fiber_sleep(rt_after(5 * RT_MS)) == OK);
     struct channel *ch = channels[rt_index()][PRIV_FAST];
     CHECK(ch->ncalls == 0 && list_empty(&ch->calls) && !ch->reader);
+    sign_key_free(&key);
 }
 
 /* ---- who is cancelled leaves nothing behind, least of all the reading ---- */
@@ -164,7 +193,10 @@ static void test_limits(void)
     CHECK(priv_password(S("other.test"), &b) == E_NOT_FOUND);
     buf_free(&b);
     /* A worker that breaks the rules: wrong class, unknown question, length that is none, too long. */
-    static struct packet p;
+    static struct {
+        struct priv_head head;
+        char text[PRIV_MESSAGE_MAX];
+    } p;
     struct channel *ch = channels[rt_index()][PRIV_SLOW];
     int fd = ch->fd;
     static const struct {

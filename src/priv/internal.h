@@ -20,13 +20,15 @@ struct priv_row {
 };
 extern const struct priv_row priv_rows[PRIV_REQUESTS];
 
-/* One packet: this, and n octets behind it. Both ends are of one program. */
+/* This, and n octets behind it: one of them is a packet of a question, one or several are one of answers, without
+ * padding. Both ends are of one program. */
 enum { PRIV_HELLO = 0xffff }; /* from a new keeper: what its predecessor had read and not answered is asked again */
 struct priv_head {
     uint64_t id;   /* given by who asks, never used twice in a process */
     uint32_t what; /* question: enum priv_request; answer: err */
     uint32_t n;
 };
+enum { PRIV_PACKET_MAX = sizeof(struct priv_head) + PRIV_MESSAGE_MAX };
 
 /* Asks; the answer is added to `out` (may be NULL). From a fiber, unless the handlers are in this process. */
 err priv_call(enum priv_request what, str in, struct buf *out) YIELDS;

@@ -18,9 +18,10 @@
 
 static const struct {
     const char *name;
-    int nice; /* added to the process's own */
+    int nice;       /* added to the process's own */
+    unsigned batch; /* questions that a thread takes, and answers in one packet: each packet wakes the loop */
 } classes[PRIV_CLASSES] = {
-    [PRIV_FAST] = {"keep-fast", 0}, [PRIV_BULK] = {"keep-bulk", 5}, [PRIV_SLOW] = {"keep-slow", 10}};
+    [PRIV_FAST] = {"keep-fast", 0, 1}, [PRIV_BULK] = {"keep-bulk", 5, 8}, [PRIV_SLOW] = {"keep-slow", 10, 1}};
 
 struct server { /* one thread */
     enum priv_class class;
@@ -30,40 +31,62 @@ struct server { /* one thread */
     struct {
         struct priv_head head;
         char text[PRIV_MESSAGE_MAX];
-    } in, out;
+    } in;
+    size_t nout; /* of answers that wait to be sent */
+    char out[PRIV_PACKET_MAX];
 };
 
-static void reply(int fd, struct server *s)
+static void flush(struct server *s, int fd)
 {
-    while (send(fd, &s->out, sizeof s->out.head + s->out.head.n, MSG_NOSIGNAL) < 0 && errno == EINTR)
+    while (s->nout && send(fd, s->out, s->nout, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
+    OPENSSL_cleanse(s->out, s->nout);
+    s->nout = 0;
 }
 
-/* One question of a socket that others may empty meanwhile. */
-static void serve_one(struct server *s, int fd)
+static void put_answer(struct server *s, const struct priv_head *h)
 {
-    ssize_t n = recv(fd, &s->in, sizeof s->in, MSG_DONTWAIT);
-    if (n < (ssize_t)sizeof s->in.head || s->in.head.n != (size_t)n - sizeof s->in.head)
-        return;
-    struct buf out;
-    uint32_t what = s->in.head.what;
-    buf_init_fixed(&out, s->out.text, what < PRIV_REQUESTS ? priv_rows[what].most_out : 0);
+    memcpy(s->out + s->nout, h, sizeof *h);
+    s->nout += sizeof *h + h->n;
+}
+
+static void answer(struct server *s, int fd)
+{
+    const struct priv_head *q = &s->in.head;
     /* The sockets say who does the work: a question of another class would be done at the wrong priority. */
-    err e =
-        what < PRIV_REQUESTS && priv_rows[what].class == s->class ? priv_answer(what, str_mem(s->in.text, s->in.head.n),
-                                                                                &out)
-                                                                  : E_UNSUPPORTED;
-    s->out.head = (struct priv_head){s->in.head.id, e, e ? 0 : (uint32_t)out.n};
-    reply(fd, s);
-    OPENSSL_cleanse(s->in.text, s->in.head.n);
-    OPENSSL_cleanse(s->out.text, out.n);
+    const struct priv_row *row =
+        q->what < PRIV_REQUESTS && priv_rows[q->what].class == s->class ? &priv_rows[q->what] : NULL;
+    struct buf out;
+    if (row && row->most_out > sizeof s->out - s->nout - sizeof *q)
+        flush(s, fd);
+    buf_init_fixed(&out, s->out + s->nout + sizeof *q, row ? row->most_out : 0);
+    err e = row ? priv_answer(q->what, str_mem(s->in.text, q->n), &out) : E_UNSUPPORTED;
+    if (e) /* what it left is wiped with the rest */
+        OPENSSL_cleanse(out.p, out.n);
+    put_answer(s, &(struct priv_head){q->id, e, e ? 0 : (uint32_t)out.n});
+    OPENSSL_cleanse(s->in.text, q->n);
+}
+
+/* Some questions of a socket that others may empty meanwhile. */
+static void serve_some(struct server *s, int fd)
+{
+    for (unsigned i = 0; i < classes[s->class].batch; i++) {
+        ssize_t n = recv(fd, &s->in, sizeof s->in, MSG_DONTWAIT);
+        if (n <= 0)
+            break;
+        if (s->nout + sizeof s->in.head > sizeof s->out)
+            flush(s, fd);
+        if (n >= (ssize_t)sizeof s->in.head && s->in.head.n == (size_t)n - sizeof s->in.head)
+            answer(s, fd);
+    }
+    flush(s, fd);
 }
 
 static void greet(struct server *s)
 {
     for (int i = 0; i < s->links->n; i++) {
-        s->out.head = (struct priv_head){.what = PRIV_HELLO};
-        reply(s->links->keeper[i][s->class], s);
+        put_answer(s, &(struct priv_head){.what = PRIV_HELLO});
+        flush(s, s->links->keeper[i][s->class]);
     }
 }
 
@@ -80,7 +103,7 @@ static void serve(struct task *t, void *arg)
         struct epoll_event ev[8];
         int n = epoll_wait(s->ep, ev, 8, -1);
         for (int i = 0; i < n; i++)
-            serve_one(s, ev[i].data.fd);
+            serve_some(s, ev[i].data.fd);
         if (n < 0 && errno != EINTR)
             return;
     }

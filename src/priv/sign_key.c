@@ -12,12 +12,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { TEXT_MAX = 16384, ED25519_SIZE = 32 };
+enum { TEXT_MAX = 16384, ED25519_SIZE = 32, SPARE = 4 };
 
 struct sign_key {
     atomic_int refs;
     EVP_PKEY *pkey;
     bool rsa;
+    /* Contexts that are ready to sign with it, each used by one thread at a time: making one costs some 3 us. */
+    EVP_PKEY_CTX *_Atomic spare[SPARE];
 };
 
 /* ---- reading --------------------------------------------------------------------------------------------------------
@@ -78,7 +80,7 @@ err sign_key_read(str text, struct sign_key **ret)
         EVP_PKEY_free(p);
         return !fits ? E_LIMIT : kind == EVP_PKEY_RSA || kind == EVP_PKEY_ED25519 ? E_NOMEM : E_UNSUPPORTED;
     }
-    *k = (struct sign_key){1, p, kind == EVP_PKEY_RSA};
+    *k = (struct sign_key){.refs = 1, .pkey = p, .rsa = kind == EVP_PKEY_RSA};
     *ret = k;
     return OK;
 }
@@ -92,6 +94,8 @@ struct sign_key *sign_key_ref(struct sign_key *k)
 void sign_key_free(struct sign_key **k)
 {
     if (*k && atomic_fetch_sub(&(*k)->refs, 1) == 1) {
+        for (size_t i = 0; i < SPARE; i++)
+            EVP_PKEY_CTX_free((*k)->spare[i]);
         EVP_PKEY_free((*k)->pkey);
         free(*k);
     }
@@ -103,12 +107,44 @@ bool sign_key_is_rsa(const struct sign_key *k) { return k->rsa; }
 /* ---- signing --------------------------------------------------------------------------------------------------------
  */
 
-static bool sign_rsa(EVP_PKEY *key, const unsigned char *hash, unsigned char *to, size_t *n)
+static EVP_PKEY_CTX *context_new(EVP_PKEY *key)
 {
     EVP_PKEY_CTX *x = EVP_PKEY_CTX_new(key, NULL);
-    bool ok = x && EVP_PKEY_sign_init(x) == 1 && EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1 && EVP_PKEY_sign(x, to, n, hash, SIGN_HASH_SIZE) == 1;
+    if (x && EVP_PKEY_sign_init(x) == 1 && EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_signature_md(x, EVP_sha256()) == 1)
+        return x;
     EVP_PKEY_CTX_free(x);
+    return NULL;
+}
+
+static EVP_PKEY_CTX *context_take(struct sign_key *k)
+{
+    for (size_t i = 0; i < SPARE; i++) {
+        EVP_PKEY_CTX *x = atomic_exchange(&k->spare[i], NULL);
+        if (x)
+            return x;
+    }
+    return context_new(k->pkey);
+}
+
+static void context_give(struct sign_key *k, EVP_PKEY_CTX *x)
+{
+    for (size_t i = 0; i < SPARE; i++) {
+        EVP_PKEY_CTX *none = NULL;
+        if (atomic_compare_exchange_strong(&k->spare[i], &none, x))
+            return;
+    }
+    EVP_PKEY_CTX_free(x);
+}
+
+static bool sign_rsa(struct sign_key *k, const unsigned char *hash, unsigned char *to, size_t *n)
+{
+    EVP_PKEY_CTX *x = context_take(k);
+    bool ok = x && EVP_PKEY_sign(x, to, n, hash, SIGN_HASH_SIZE) == 1;
+    if (ok)
+        context_give(k, x);
+    else
+        EVP_PKEY_CTX_free(x);
     return ok;
 }
 
@@ -121,11 +157,11 @@ static bool sign_ed25519(EVP_PKEY *key, const unsigned char *hash, unsigned char
     return ok;
 }
 
-err sign_key_sign(const struct sign_key *k, const unsigned char hash[SIGN_HASH_SIZE], struct buf *out)
+err sign_key_sign(struct sign_key *k, const unsigned char hash[SIGN_HASH_SIZE], struct buf *out)
 {
     unsigned char sig[SIGN_SIZE_MAX];
     size_t n = sizeof sig;
-    bool ok = k->rsa ? sign_rsa(k->pkey, hash, sig, &n) : sign_ed25519(k->pkey, hash, sig, &n);
+    bool ok = k->rsa ? sign_rsa(k, hash, sig, &n) : sign_ed25519(k->pkey, hash, sig, &n);
     ERR_clear_error();
     if (!ok)
         return E_NOMEM;

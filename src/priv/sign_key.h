@@ -18,7 +18,7 @@ bool sign_key_is_rsa(const struct sign_key *k); /* else Ed25519 */
 
 /* Signs a SHA-256 hash: RSASSA-PKCS1-v1_5, or PureEdDSA of the hash itself (RFC 8463 3). At most SIGN_SIZE_MAX octets.
  * Half a millisecond of RSA-2048. E_NOMEM. */
-err sign_key_sign(const struct sign_key *k, const unsigned char hash[SIGN_HASH_SIZE], struct buf *out);
+err sign_key_sign(struct sign_key *k, const unsigned char hash[SIGN_HASH_SIZE], struct buf *out);
 /* "v=DKIM1; k=rsa; p=...": the public half (RFC 6376 3.6.1). */
 err sign_key_record(const struct sign_key *k, struct buf *out);
 /* A new key as PEM (PKCS#8); the caller wipes it. bits: of RSA; 0: Ed25519. */
