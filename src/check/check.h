@@ -85,8 +85,8 @@ struct check_dmarc {
     bool testing;                /* t=y */
     bool spf_aligned, dkim_aligned;
     bool strict_spf, strict_dkim;
-    str aligned_by; /* the domain that made it pass */
-    str rua, ruf;   /* raw lists of the record */
+    str aligned_by;   /* the domain that made it pass */
+    str rua, ruf, fo; /* raw lists of the record */
     enum dmarc_request p, sp, np;
 };
 
@@ -149,8 +149,9 @@ void check_iprev(struct check *c, struct check_iprev *ret) YIELDS;
 /* RFC 9989, from the header block and what SPF (of MAIL FROM) and DKIM have found in `r`; fills in r->dmarc. */
 void check_dmarc(struct check *c, str head, struct check_results *r) YIELDS;
 /* RFC 9990 4: may reports about `domain` go to an address at `host`? Yes within one organization; else its DNS has to
- * say so. No answer is no. */
-bool check_report_wanted(struct check *c, str domain, str host) YIELDS;
+ * say so. No answer is no. *ret_instead, in c->mem: the addresses of the same host that its DNS wants them to go to in
+ * place of the one that was asked about (of rua=, or with `failures` of ruf=), as a list; "" none. */
+bool check_report_wanted(struct check *c, str domain, str host, bool failures, str *ret_instead) YIELDS;
 
 /* ---- DKIM and ARC: one pass over a message -------------------------------------------------------------- */
 

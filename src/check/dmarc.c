@@ -11,6 +11,7 @@ enum {
     SEEN_MAX = 64,  /* names whose records are remembered for one message */
     OTHERS_MAX = 8, /* domains of signatures that a walk is made for */
     RECORD_MAX = 65535,
+    ADDRESS_MAX = 320,
     SCRATCH_MAX = 1 << 20
 };
 
@@ -193,6 +194,7 @@ static void set_policy(struct dmarc *d, const struct seen *s, bool only_none, st
     ret->strict_dkim = r->strict_dkim;
     ret->rua = r->rua;
     ret->ruf = r->ruf;
+    ret->fo = r->fo;
     ret->p = r->p;
     ret->sp = r->sp;
     ret->np = r->np;
@@ -285,7 +287,7 @@ static str keep(struct check *c, str s) { return s.n ? arena_str(c->mem, s) : (s
 
 static void keep_all(struct check *c, struct check_dmarc *m)
 {
-    str *const all[] = {&m->policy_domain, &m->org_domain, &m->record, &m->aligned_by, &m->rua, &m->ruf};
+    str *const all[] = {&m->policy_domain, &m->org_domain, &m->record, &m->aligned_by, &m->rua, &m->ruf, &m->fo};
     const char *psl = m->from.n && psl_builtin() ? psl_registrable_domain(psl_builtin(), m->from.p) : NULL;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         *all[i] = keep(c, *all[i]);
@@ -355,7 +357,23 @@ static bool same_organization(struct dmarc *d, str a, str b) YIELDS
     return !w.failed && str_eq(organization(&w, &psd), org);
 }
 
-static bool says_yes(struct dmarc *d, str domain, str host) YIELDS
+/* The addresses of a list that are mail and at `host`, as a list (RFC 9990 4: to no other host). */
+static str same_host(struct dmarc *d, str list, str host)
+{
+    AUTO_BUF out = {.max = RECORD_MAX};
+    char mem[ADDRESS_MAX];
+    str uri, to;
+    while (dmarc_uri_next(&list, &uri)) {
+        if (!dmarc_mailto(uri, mem, sizeof mem, &to) || !str_ieq(str_skip(to, str_rfind(to, '@') + 1), host))
+            continue;
+        if (out.n)
+            buf_add_char(&out, ',');
+        buf_add(&out, uri);
+    }
+    return out.n && !out.e ? arena_str(d->c->mem, buf_str(&out)) : (str){0};
+}
+
+static bool says_yes(struct dmarc *d, str domain, str host, bool failures, str *ret_instead) YIELDS
 {
     AUTO_ARENA a = {0};
     struct dns_answer ans;
@@ -365,21 +383,25 @@ static bool says_yes(struct dmarc *d, str domain, str host) YIELDS
     if (!name.p || check_ask(d->c, name, DNS_TXT, &a, &ans) != OK)
         return false;
     for (size_t i = 0; i < ans.n; i++)
-        if (dmarc_parse(ans.v[i].data, &r))
+        if (dmarc_parse(ans.v[i].data, &r)) {
+            *ret_instead = same_host(d, failures ? r.ruf : r.rua, host);
             return true;
+        }
     return false;
 }
 
-bool check_report_wanted(struct check *c, str domain, str host)
+bool check_report_wanted(struct check *c, str domain, str host, bool failures, str *ret_instead)
 {
     struct dmarc *d = arena_new(c->mem, struct dmarc);
+    *ret_instead = (str){0};
     if (!d)
         return false;
     d->c = c;
     arena_init(&d->mem, 4096, SCRATCH_MAX);
     domain = lower(d, domain);
     host = lower(d, host);
-    bool yes = str_eq(domain, host) || same_organization(d, domain, host) || says_yes(d, domain, host);
+    bool yes =
+        str_eq(domain, host) || same_organization(d, domain, host) || says_yes(d, domain, host, failures, ret_instead);
     arena_free(&d->mem);
     return yes;
 }

@@ -245,6 +245,59 @@ static void bounds(void **state)
     arena_free(&mem);
 }
 
+static const struct zone_record destinations[] = {
+    {"_dmarc.example.com", TXT, "v=DMARC1; p=none"},
+    {"example.com._report._dmarc.yes.test", TXT, "v=DMARC1"},
+    {"example.com._report._dmarc.semi.test", TXT, "v=DMARC1;"},
+    {"example.com._report._dmarc.star.test", TXT, "v=DMARC1; rua=mailto:*@star.test"},
+    {"example.com._report._dmarc.other.test", TXT, "hello"},
+    {"example.com._report._dmarc.many.test", TXT, "hello"},
+    {"example.com._report._dmarc.many.test", TXT, "v=DMARC1; rua=mailto:a@many.test"},
+    {"example.com._report._dmarc.instead.test", TXT,
+     "v=DMARC1; rua=mailto:dmarc@instead.test!1m, mailto:b@INSTEAD.test,mailto:c@evil.test,https://instead.test/;"
+     "ruf=mailto:f@instead.test"},
+    {"example.com._report._dmarc.evil.test", TXT, "v=DMARC1; rua=mailto:victim@victim.test"},
+    {"example.com._report._dmarc.slow.test", TXT, "!TEMP"},
+};
+
+/* RFC 9990 4: who may have reports, and where he wants them instead. */
+static void external(void **state)
+{
+    static const struct {
+        const char *host;
+        bool failures, want;
+        const char *instead;
+    } rows[] = {
+        {"example.com", false, true, ""},
+        {"reports.example.com", false, true, ""},
+        {"yes.test", false, true, ""},
+        {"YES.test", true, true, ""},
+        {"semi.test", false, true, ""},
+        {"star.test", false, true, "mailto:*@star.test"},
+        {"other.test", false, false, ""},
+        {"no.test", false, false, ""},
+        {"sub.yes.test", false, false, ""},
+        {"slow.test", false, false, ""},
+        {"many.test", false, true, "mailto:a@many.test"},
+        {"instead.test", false, true, "mailto:dmarc@instead.test,mailto:b@INSTEAD.test"},
+        {"instead.test", true, true, "mailto:f@instead.test"},
+        {"evil.test", false, true, ""}, /* another host is not listened to */
+    };
+    struct zone z = {.v = destinations, .n = COUNT(destinations)};
+    struct check_source source = {zone_ask, &z};
+    struct arena mem;
+    (void)state;
+    arena_init(&mem, 4096, 8 << 20);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct check c = {.mem = &mem, .source = &source, .deadline = RT_NEVER};
+        str instead;
+        bool got = check_report_wanted(&c, S("example.com"), str_c(rows[i].host), rows[i].failures, &instead);
+        if (got != rows[i].want || !str_eq(instead, str_c(rows[i].instead)))
+            fail_msg("row %zu, %s: %d " STR_FMT, i, rows[i].host, got, STR_ARG(instead));
+    }
+    arena_free(&mem);
+}
+
 static const struct zone_record reverse[] = {
     {"1.2.0.192.in-addr.arpa", DNS_PTR, "mx.example.com"}, {"mx.example.com", DNS_A, "192.0.2.1"},
     {"2.2.0.192.in-addr.arpa", DNS_PTR, "mx.example.com"}, {"3.2.0.192.in-addr.arpa", 0, "!TEMP"},
@@ -274,6 +327,7 @@ static void names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(results), cmocka_unit_test(bounds), cmocka_unit_test(names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(results), cmocka_unit_test(bounds), cmocka_unit_test(external),
+                                       cmocka_unit_test(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,7 +188,7 @@ void checks_observe(void (*fn)(const struct checks_seen *s)) { observer = fn; }
 static void tell(const struct checks *k, enum dmarc_policy done)
 {
     if (observer)
-        observer(&(struct checks_seen){&k->check, &k->results, done});
+        observer(&(struct checks_seen){&k->check, &k->results, done, buf_str(&k->head)});
 }
 
 bool checks_verdict(struct checks *k, struct reply *r)

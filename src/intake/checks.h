@@ -40,6 +40,7 @@ struct checks_seen {
     const struct check *check;
     const struct check_results *results;
     enum dmarc_policy disposition; /* what was done */
+    str head;                      /* the header block as it came */
 };
 void checks_observe(void (*fn)(const struct checks_seen *s));
 

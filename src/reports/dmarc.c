@@ -83,6 +83,8 @@ void reports_seen(const struct checks_seen *s)
         else
             store_count(c, KIND_DMARC, d->policy_domain, buf_str(&policy), buf_str(&line));
     }
+    if (c && c->report_failures)
+        failures_seen(c, s);
     conf_drop(&c);
 }
 

@@ -11,7 +11,8 @@ enum {
     PENDING_MAX = 20000,        /* judgements in memory that wait for the disk */
     LINES_MAX = 10000,          /* rows of one report */
     REPORT_BYTES_MAX = 8 << 20, /* of one report, compressed */
-    RECIPIENTS_MAX = 4,         /* addresses of one rua= that are served */
+    RECIPIENTS_MAX = 4,         /* addresses of one rua= or ruf= that are served */
+    ASKED_MAX = 10,             /* ... that are looked at, each of which may cost questions to DNS */
     ADDRESS_MAX = 320
 };
 #define TEXT_MAX ((size_t)64 << 20) /* of one report, before it is compressed */
@@ -72,6 +73,44 @@ err letter_make(struct letter *l, const struct period *p) YIELDS;
 void letter_free(struct letter *l);
 /* To one address. E_DENIED: it must be signed and no key signs for the domain of From. */
 err letter_send(struct letter *l, str to) YIELDS;
+
+/* The domain of From of what we write: the hostname, unless only another domain of ours has a key that signs. */
+str signing_host(const struct conf *c);
+/* Any message of ours: `top` (signatures) and `text` behind it. OK with *ret_id 0: nobody may have it. */
+err message_send(struct conf *c, str to, str top, str text, unsigned flags, uint64_t *ret_id) YIELDS;
+
+/* ---- destinations.c ---- */
+
+struct destinations {
+    char v[RECIPIENTS_MAX][ADDRESS_MAX];
+    size_t n;
+};
+/* Of a rua= or (with `failures`) ruf= of the record of `domain`, for a report of so many octets. */
+void destinations_find(struct destinations *d, str domain, str list, bool failures, uint64_t size) YIELDS;
+
+/* ---- failure.c: reports about single messages ---- */
+
+/* A message was judged: one more report, if it is asked for and limits allow. Never waits. */
+void failures_seen(const struct conf *c, const struct checks_seen *s);
+void failures_send(void) YIELDS; /* those that wait */
+
+/* ---- failure_text.c ---- */
+
+struct failure {
+    struct failure *next;
+    struct arena mem;
+    str domain; /* where the record was found */
+    str from;   /* domain of the author */
+    str ruf, sender, spf_domain, results, head;
+    str dkim_domain, dkim_selector, dkim_identity; /* of a signature that counts for nothing; "" none */
+    struct ip ip;
+    int64_t arrived_s;
+    const char *alignment, *delivery;
+    uint64_t incidents; /* what the limits held back before it, and this one */
+};
+/* The message without its signatures: from, to one address. `spf`: the record of spf_domain, "" not known. E_LIMIT,
+ * E_NOMEM. */
+err failure_print(const struct failure *f, const struct conf *c, str from, str to, str spf, struct buf *out);
 
 /* ---- run.c ---- */
 

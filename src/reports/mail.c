@@ -30,8 +30,7 @@ static void make_attachment(void *arg)
     buf_free(&l->text);
 }
 
-/* The hostname, when a key signs for it or none signs for anything; else the first domain of ours that has one. */
-static str signing_host(const struct conf *c)
+str signing_host(const struct conf *c)
 {
     if (!c->ndkims || sign_has_key(c, c->hostname))
         return c->hostname;
@@ -160,30 +159,41 @@ static err put(struct tx *t, struct body *b)
     return e;
 }
 
-err letter_send(struct letter *l, str to)
+err message_send(struct conf *c, str to, str top, str text, unsigned flags, uint64_t *ret_id)
 {
     struct tx t;
-    AUTO_BUF out, top;
-    buf_init(&out, 2 * (size_t)REPORT_BYTES_MAX);
-    buf_init(&top, 256 * 1024);
     tx_init(&t);
-    err e = print_message(l, to, &top, &out);
-    struct body *b = e ? NULL : body_new();
-    e = e ? e : !b ? E_NOMEM : body_add(b, buf_str(&top));
-    e = e ? e : body_add(b, buf_str(&out));
-    e = e ? e : tx_own(&t, l->conf, to);
+    *ret_id = 0;
+    struct body *b = body_new();
+    err e = !b ? E_NOMEM : body_add(b, top);
+    e = e ? e : body_add(b, text);
+    e = e ? e : tx_own(&t, c, to);
     if (!e && t.env.nto) {
         t.env.id = spool_new_id(reports_rooms.spool);
         t.env.arrived_ms = rt_wall_ms();
-        t.env.expires_ms = t.env.arrived_ms + l->conf->queue_report_lifetime / RT_MS;
-        t.env.flags = ENV_REPORT | ENV_DOUBLE | (top.n ? ENV_SIGNED : 0) | (l->p->kind == KIND_TLS ? ENV_LAX : 0);
-        t.env.head_size = (uint32_t)(top.n + head_len(buf_str(&out), NULL));
-        t.env.body_size = top.n + out.n - t.env.head_size;
+        t.env.expires_ms = t.env.arrived_ms + c->queue_report_lifetime / RT_MS;
+        t.env.flags = ENV_REPORT | ENV_DOUBLE | (top.n ? ENV_SIGNED : 0) | flags;
+        t.env.head_size = (uint32_t)(top.n + head_len(text, NULL));
+        t.env.body_size = top.n + text.n - t.env.head_size;
         e = put(&t, b);
         if (!e)
-            rt_log(EV_report_sent, log_id(t.env.id), log_str(l->p->domain), log_str(to), log_num((int64_t)l->p->count));
+            *ret_id = t.env.id;
     }
     tx_reset(&t);
     body_drop(&b);
+    return e;
+}
+
+err letter_send(struct letter *l, str to)
+{
+    AUTO_BUF out, top;
+    uint64_t id = 0;
+    buf_init(&out, 2 * (size_t)REPORT_BYTES_MAX);
+    buf_init(&top, 256 * 1024);
+    err e = print_message(l, to, &top, &out);
+    if (!e)
+        e = message_send(l->conf, to, buf_str(&top), buf_str(&out), l->p->kind == KIND_TLS ? ENV_LAX : 0, &id);
+    if (!e && id)
+        rt_log(EV_report_sent, log_id(id), log_str(l->p->domain), log_str(to), log_num((int64_t)l->p->count));
     return e;
 }

@@ -1,9 +1,7 @@
-/* The fiber behind it all: stores every few seconds, sends what is finished, drops what is old. */
+/* The fiber behind it all: stores every few seconds, sends what is finished or has waited, drops what is old. */
 #include "reports/internal.h"
-#include "wire/dmarc.h"
 
 #define TICK (5 * RT_S)
-#define ASK_TIME (20 * RT_S)
 enum { KEPT_S = 3 * 86400, FIRST_WAIT_S = 300, WAIT_MAX_S = 4 * 3600, TRIM_S = 60, POSTS = 4 };
 
 struct job {
@@ -44,20 +42,7 @@ static void trim(void *arg)
     received_trim(j->conf, j->now_s);
 }
 
-/* ---- DMARC: who may have it -------------------------------------------------------------------------------------- */
-
-/* RFC 9990 4: another organization has to say that it wants reports about this domain. */
-static bool may_have(const struct period *p, str address) YIELDS;
-static bool may_have(const struct period *p, str address)
-{
-    AUTO_ARENA mem = {0};
-    size_t at = str_rfind(address, '@');
-    if (at == STR_NONE || at == 0 || at + 1 == address.n)
-        return false;
-    arena_init(&mem, 4096, 1 << 20);
-    struct check c = {.mem = &mem, .source = &check_source_net, .deadline = rt_after(ASK_TIME)};
-    return check_report_wanted(&c, p->domain, str_skip(address, at + 1));
-}
+/* ---- DMARC ---------------------------------------------------------------------------------------------------- */
 
 /* What the report is in the form that goes out: 4 octets for 3, and line ends (3.5: "after any encoding"). */
 static uint64_t sent_size(const struct letter *l) { return l->gz.n / 3 * 4 + l->gz.n / 27 + 2048; }
@@ -65,18 +50,14 @@ static uint64_t sent_size(const struct letter *l) { return l->gz.n / 3 * 4 + l->
 err send_dmarc(const struct period *p)
 {
     struct letter l;
-    char mem[ADDRESS_MAX];
-    str list = p->rua, uri, to;
-    uint64_t most;
-    size_t sent = 0;
+    struct destinations to;
     if (!p->f.nrows) /* nothing to tell */
         return OK;
     err e = letter_make(&l, p);
-    while (!e && sent < RECIPIENTS_MAX && dmarc_uri_sized(&list, &uri, &most)) {
-        if (!dmarc_mailto(uri, mem, sizeof mem, &to) || (most && sent_size(&l) > most) || !may_have(p, to))
-            continue;
-        sent++;
-        err one = letter_send(&l, to);
+    if (!e)
+        destinations_find(&to, p->domain, p->rua, false, sent_size(&l));
+    for (size_t i = 0; !e && i < to.n; i++) {
+        err one = letter_send(&l, str_c(to.v[i]));
         if (one && !err_is_perm(one))
             e = one;
     }
@@ -136,6 +117,7 @@ void reports_run(void)
         conf_drop(&c);
         if (fiber_sleep(rt_after(tick)))
             break;
+        failures_send();
         while (!fiber_cancelled() && send_one())
             continue;
         drop_old();

@@ -25,6 +25,15 @@ ZONE = {
     "good.test._report._dmarc.allowed.test": {"TXT": ["v=DMARC1"]},
     "_dmarc.quiet.test": {"TXT": ["v=DMARC1; p=none"]},
 }
+FAILURE_ZONE = {
+    "bad.test": SPF, "mild.test": SPF, "quiet.test": SPF,
+    "_dmarc.bad.test": {"TXT": ["v=DMARC1; p=reject; ruf=mailto:own@bad.test,mailto:ext@allowed.test,mailto:ext@denied.test,"
+                                "mailto:old@moved.test"]},
+    "bad.test._report._dmarc.allowed.test": {"TXT": ["v=DMARC1"]},
+    "bad.test._report._dmarc.moved.test": {"TXT": ["v=DMARC1; ruf=mailto:new@moved.test,mailto:x@elsewhere.test"]},
+    "_dmarc.mild.test": {"TXT": ["v=DMARC1; p=none; fo=1; ruf=mailto:own@mild.test"]},
+    "_dmarc.quiet.test": {"TXT": ["v=DMARC1; p=none; ruf=mailto:own@quiet.test"]},
+}
 CONF = """hostname = "mx.example.test"
 data-dir = "data"
 listener mx { address = "127.0.0.1:%d"  proxy-protocol-from = {"127.0.0.0/8"} }
@@ -160,9 +169,70 @@ def read_others():
         check("report" in p.stderr, p.stderr)
 
 
+def moved():
+    """another organization that wants aggregate reports at another address of its own gets them there, once"""
+    zone = {"good.test": SPF, "_dmarc.good.test": {"TXT": ["v=DMARC1; p=none; rua=mailto:a@big.test,mailto:b@big.test,mailto:c@bad.test"]},
+            "good.test._report._dmarc.big.test": {"TXT": ["v=DMARC1; rua=mailto:right@big.test,mailto:victim@victim.test"]},
+            "good.test._report._dmarc.bad.test": {"TXT": ["v=DMARC1; rua=mailto:victim@victim.test"]}}
+    port = free_port()
+    with FakeServer() as there, DnsServer(zone) as dns:
+        with Postrider(CONF % (port, dns.port, there.port, "5s", 100), [port]) as server:
+            with Outside(port, "192.0.2.1") as c:
+                equal(c.bring("a@good.test", "a@good.test")[0], 250, "mail")
+            wait_until(lambda: len(there.transactions) >= 2, 40, "two reports")
+            server.wait_empty()
+            equal(sorted(r for t in there.transactions for r in t.rcpts), ["c@bad.test", "right@big.test"], "who got reports")
+
+
+def failures():
+    """failure reports: off until wanted; to those who asked and may have them; redacted; limited; never about a report"""
+    port = free_port()
+    with FakeServer() as there, DnsServer(FAILURE_ZONE) as dns:
+        text = CONF % (port, dns.port, there.port, "24h", 100)
+        with Postrider(text, [port]) as server:
+            with Outside(port, "198.51.100.9") as c:
+                equal(c.bring("x@other.test", "joe@bad.test")[0], 550, "bad mail")
+            server.wait_empty()
+        equal(len(there.transactions), 0, "reports of a server that was not told to make any")
+        with Postrider(text.replace("max-lines", "failures = true  failure-limit = 2  max-lines"), [port]) as server:
+            with Outside(port, "198.51.100.9") as c:
+                for n in range(4):
+                    equal(c.bring("bob@bad.test", "Joe <joe@bad.test>", "To: alice@example.test\r\nReceived: from a for <alice@example.test>; x\r\n"
+                                  "Subject: secret %d\r\n" % n)[0], 550, "bad mail")
+                equal(c.bring("bob@mild.test", "joe@mild.test")[0], 250, "mail that fails, under p=none")
+                equal(c.bring("", "joe@bad.test")[0], 550, "a bounce")
+                equal(c.bring("bob@bad.test", "joe@bad.test", "Auto-Submitted: auto-replied\r\n")[0], 550, "an answer of a machine")
+            with Outside(port, "192.0.2.1") as c:
+                equal(c.bring("joe@mild.test", "joe@mild.test")[0], 250, "mail that passes by SPF alone, under fo=1")
+                equal(c.bring("joe@quiet.test", "joe@quiet.test")[0], 250, "the same under fo=0")
+            wait_until(lambda: len(there.transactions) >= 8, 40, "reports")
+            server.wait_empty()
+            got = {}
+            for t in there.transactions:
+                got.setdefault(t.rcpts[0], []).append(t)
+            equal({to: len(v) for to, v in got.items()},
+                  {"own@bad.test": 2, "ext@allowed.test": 2, "new@moved.test": 2, "own@mild.test": 2}, "reports by receiver")
+            t = got["own@bad.test"][0]
+            equal(t.sender, "", "the envelope's sender")
+            raw = t.data if isinstance(t.data, bytes) else t.data.encode()
+            m = email.message_from_bytes(raw)
+            equal((m.get_content_type(), m.get_param("report-type")), ("multipart/report", "feedback-report"), "the form")
+            equal([p.get_content_type() for p in m.get_payload()], ["text/plain", "message/feedback-report", "text/rfc822-headers"], "the parts")
+            fields = dict(m.get_payload()[1].get_payload()[0].items())
+            wanted = {"Feedback-Type": "auth-failure", "Version": "1", "Auth-Failure": "dmarc", "Identity-Alignment": "none", "Source-IP": "198.51.100.9",
+                      "Reported-Domain": "bad.test", "Delivery-Result": "reject", "Incidents": "1"}
+            equal({k: fields[k] for k in wanted}, wanted, "the fields")
+            check("dmarc=fail" in fields["Authentication-Results"] and "v=spf1" in fields["SPF-DNS"], "%r" % fields)
+            for word in (b"alice", b"bob", b"joe@", b"secret"):
+                check(word not in raw, "%r in %r" % (word, raw))
+            equal(email.message_from_bytes((got["own@mild.test"][1].data)).get_payload()[1].get_payload()[0]["Identity-Alignment"], "spf", "what was aligned")
+            text = run(POSTRIDER, "reports", "read", stdin=raw.decode()).stdout
+            check("bad.test" in text and "198.51.100.9" in text, text)
+
+
 def main():
     t = Tally("reports", "-v" in sys.argv)
-    for case in (sent, bounded, read_others):
+    for case in (sent, bounded, moved, failures, read_others):
         t.case(case.__name__ + ": " + case.__doc__, case)
     t.end()
 
