@@ -38,17 +38,30 @@ struct parent {
 
 /* ---- configuration -------------------------------------------------------------------------------------- */
 
+/* What is wrong with a configuration goes to the log; `bad` is start_failed or reload_failed. */
+static void say_errors(const struct conf_errors *errors, enum event bad)
+{
+    for (size_t i = 0; i < errors->n; i++) {
+        const struct conf_error *x = &errors->v[i];
+        rt_log(x->warning ? EV_config_warning : bad, log_str(x->path), log_num(x->line), log_str(x->text));
+    }
+}
+
 /* Checks what was read (e: how that went); every error goes to the log. The old generation stays in force on failure.
  */
 static err load(struct parent *p, const struct conf_bundle *bundle, err e, struct conf **ret)
 {
     struct conf_errors errors = {0};
+    enum event bad = p->conf ? EV_reload_failed : EV_start_failed;
+    bool unread = e;
     if (!e)
         e = conf_load(ret, bundle, &errors);
-    for (size_t i = 0; i < errors.n; i++)
-        rt_log(EV_reload_failed, log_str(errors.v[i].path), log_num(errors.v[i].line), log_str(errors.v[i].text));
-    if (e && errors.n == 0)
-        rt_log(EV_reload_failed, log_c(p->file), log_num(0), log_err(e));
+    say_errors(&errors, bad);
+    if (unread && e == E_NOT_FOUND)
+        rt_log(bad, log_c(p->file), log_num(0),
+               log_c("there is no such file; name the configuration behind -c, or make one by \"postrider setup\""));
+    else if (e && errors.n == 0)
+        rt_log(bad, log_c(p->file), log_num(0), log_err(e));
     conf_errors_free(&errors);
     if (!e)
         (*ret)->generation = ++p->generation;

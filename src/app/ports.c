@@ -170,6 +170,23 @@ void ports_stop(void)
         }
 }
 
+/* ---- when certificates end ----------------------------------------------------------------------------------------
+ */
+
+#define DAY_S (24 * 3600)
+#define SOON_S (14 * DAY_S)
+
+/* *ret_first is the earliest end of all listeners. */
+static void look_at_end(const struct tls_server *s, const struct conf_listener *l, int64_t *ret_first)
+{
+    int64_t end = tls_server_ends(s), left = end - rt_wall_ms() / 1000;
+    if (!end)
+        return;
+    *ret_first = *ret_first == 0 || end < *ret_first ? end : *ret_first;
+    if (left < SOON_S)
+        rt_log(EV_certificate_ends, log_str(l->title), log_num(left < 0 ? -1 : left / DAY_S));
+}
+
 /* ---- what a generation offers ------------------------------------------------------------------------------------ */
 
 /* The certificate of a listener: its own first, then the common one, or the self-signed pair. */
@@ -210,7 +227,8 @@ static err make_tls(struct conf *c, const struct conf_listener *l, const struct 
     return e;
 }
 
-static err make_listener(struct conf *c, struct port *p, const struct conf_bundle *b, struct recv_listener **ret)
+static err make_listener(struct conf *c, struct port *p, const struct conf_bundle *b, struct recv_listener **ret,
+                         int64_t *ret_first)
 {
     struct recv_listener_config rc = {.conf = c, .kind = RECV_LOCAL};
     struct tls_server *tls = NULL;
@@ -229,6 +247,8 @@ static err make_listener(struct conf *c, struct port *p, const struct conf_bundl
         err e = l->tls == CONF_TLS_OFF ? OK : make_tls(c, l, b, &tls);
         if (e)
             return e;
+        if (tls)
+            look_at_end(tls, l, ret_first);
         rc.tls = tls;
         rc.sink = proxy_sink(l);
     }
@@ -242,15 +262,18 @@ err ports_prepare(struct conf *c, const struct conf_bundle *b)
 {
     struct recv_listener *made[PORTS_MAX] = {0};
     err e = OK;
+    int64_t first = 0;
     for (size_t i = 0; i < nports && !e; i++) {
         enum socket_kind k = ports[i]->set.kind;
         if (!ports[i]->ended && ports[i]->set.seen && (k == SOCKET_LISTENER || k == SOCKET_LOCAL))
-            e = make_listener(c, ports[i], b, &made[i]);
+            e = make_listener(c, ports[i], b, &made[i], &first);
     }
     for (size_t i = 0; i < nports; i++)
         if (made[i] && !e)
             recv_port_set(&ports[i]->recv, made[i]);
         else if (made[i])
             recv_listener_drop(&made[i]);
+    if (!e)
+        metric_add(M_certificate_ends, first - metric_read(M_certificate_ends));
     return e;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,18 +31,30 @@ void upgrade_remember_program(void)
     program[n < 0 ? 0 : n] = 0;
 }
 
+static void say_failed(const char *then)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%s%s", strerror(errno), then);
+    rt_log(EV_upgrade_failed, log_c(program), log_c(text));
+    rt_log_flush();
+}
+
 void upgrade_exec(struct sockets *s, const char *file)
 {
     char serve[] = "serve", option[] = "-c", name[] = "postrider", path[1024];
     char *argv[] = {name, serve, option, path, NULL};
     sigset_t none;
     sigemptyset(&none);
-    if (!str_to_c(str_c(file), path, sizeof path) || sockets_hand_over(s))
+    if (!str_to_c(str_c(file), path, sizeof path) || sockets_hand_over(s)) {
+        rt_log(EV_upgrade_failed, log_c(program), log_c("the sockets cannot be handed over; start the server anew"));
         return;
+    }
     rt_log_flush();
     sigprocmask(SIG_SETMASK, &none, NULL);
     execv(program, argv);
+    say_failed("; this version goes on");
     execv("/proc/self/exe", argv); /* there is none, or it cannot run: go on with the one that we are */
+    say_failed(", nor could this version be started again; start the server anew");
 }
 
 /* ---- the command -------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "keys/keys.h"
 #include "net/net.h"
 #include "reports/reports.h"
+#include "policy/breaker.h"
 #include "policy/use_script.h"
 #include "send/send.h"
 
@@ -33,6 +34,17 @@ void world_wire_up(void)
     send_setup(&(struct send){world.spool, world.queue, world_conf, world.folders.mail, reports_received});
 }
 
+static void filter_state(void *out, str name, enum breaker_state s, uint64_t asked, uint64_t failed)
+{
+    (void)asked, (void)failed;
+    if (s == BREAKER_CLOSED)
+        return;
+    buf_add(out, name);
+    buf_add_char(out, '\n');
+}
+
+static void filters_down(struct buf *out) { breaker_each(filter_state, out); }
+
 void world_serve(enum socket_kind kind, int fd)
 {
     static struct ctl rooms;
@@ -47,6 +59,7 @@ void world_serve(enum socket_kind kind, int fd)
                          .conf = world_conf,
                          .started_ms = world.started_ms,
                          .upstreams = proxy_servers,
+                         .filters_down = filters_down,
                          .reports = reports_answer};
     rooms.owner = fstat(world.folders.data, &st) ? geteuid() : st.st_uid;
     err e = kind == SOCKET_CONTROL ? ctl_serve(&rooms, fd) : ctl_metrics_serve(&rooms, fd);

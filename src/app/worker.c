@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -61,17 +62,19 @@ err drop_privileges(uid_t uid, gid_t gid)
 /* ---- the parent's messages ----------------------------------------------------------------------------------------
  */
 
+/* One for each loop, so that a reload needs no memory to be told; the newest generation replaces one not yet read. */
 struct loop_reload {
     struct post post;
-    struct conf *conf;
+    struct conf *_Atomic conf; /* NULL: nothing is under way */
 };
+static struct loop_reload reloads[MESSAGE_FDS];
 
 static void reload_here(struct post *p)
 {
     struct loop_reload *r = container_of(p, struct loop_reload, post);
-    loop_follow(r->conf);
-    conf_drop(&r->conf);
-    free(r);
+    struct conf *c = atomic_exchange(&r->conf, NULL);
+    loop_follow(c);
+    conf_drop(&c);
 }
 
 static str own_secret_file(const struct conf *c, const struct conf_bundle *b, const char *name)
@@ -93,12 +96,12 @@ static void keep_system_files(struct conf *c, const struct conf_bundle *b)
 
 static void announce(struct conf *c)
 {
-    for (int i = 0; i < rt_nloops(); i++) {
-        struct loop_reload *r = calloc(1, sizeof *r);
-        if (!r)
-            continue;
-        *r = (struct loop_reload){{.run = reload_here}, conf_ref(c)};
-        rt_post(rt_loop(i), &r->post);
+    for (int i = 0; i < rt_nloops() && i < MESSAGE_FDS; i++) {
+        struct conf *unread = atomic_exchange(&reloads[i].conf, conf_ref(c));
+        reloads[i].post.run = reload_here;
+        if (!unread)
+            rt_post(rt_loop(i), &reloads[i].post);
+        conf_drop(&unread);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "cli/internal.h"
 #include "db/memory.h"
 
+#include <pwd.h>
 #include <stdio.h>
 
 static const size_t text_max = (size_t)256 << 20;
@@ -22,13 +23,13 @@ struct conf *cli_load_config(const char *file)
     buf_init(&text, text_max);
     err e = conf_bundle_read(&bundle, file);
     if (e) {
-        fprintf(stderr, "%s:0: error: cannot read the file: %s\n", file, err_text(e));
+        fprintf(stderr, "%s: error: cannot read the file: %s%s\n", file, err_text(e), cli_no_file(e));
     } else {
         e = conf_load(&c, &bundle, &errors);
         conf_errors_print(&text, &errors);
         out_text(&text, 2);
         if (e && errors.n == 0)
-            fprintf(stderr, "%s:0: error: %s\n", file, err_text(e));
+            fprintf(stderr, "%s: error: %s\n", file, err_text(e));
         conf_errors_free(&errors);
     }
     conf_bundle_free(&bundle);
@@ -56,12 +57,24 @@ static bool queries(const struct conf *c, const char *file)
     return ok;
 }
 
+static void known_user(const struct conf *c, const char *file)
+{
+    char name[256];
+    if (c->user.n && (!str_to_c(c->user, name, sizeof name) || !getpwnam(name)))
+        fprintf(stderr,
+                "%s: warning: user: there is no user \"" STR_FMT
+                "\" on this system; as root the server will not start\n",
+                file, STR_ARG(str_sub(c->user, 0, 100)));
+}
+
 static int check(const char *file)
 {
     struct conf *c = cli_load_config(file);
     if (!c)
         return 1;
     bool ok = queries(c, file);
+    ok = cli_check_certificates(c, file) && ok;
+    known_user(c, file);
     if (ok)
         printf("%s: ok\n", file);
     conf_drop(&c);
@@ -91,12 +104,16 @@ static int sample(void)
 int cli_config_command(int argc, char **argv)
 {
     const char *file = cli_config_file(&argc, argv);
-    str what = argc == 2 ? str_c(argv[1]) : S("");
+    str what = argc == 2 || argc == 3 ? str_c(argv[1]) : S("");
+    if (argc == 3 && file && !str_starts(str_c(argv[2]), S("-"))) /* without -c */
+        file = argv[2];
+    else if (argc == 3)
+        file = NULL;
     if (file && str_eq(what, S("check")))
         return check(file);
     if (file && str_eq(what, S("print")))
         return print(file);
     if (file && str_eq(what, S("sample")))
         return sample();
-    return cli_fail(EX_USAGE, "usage: postrider config check|print -c FILE, or postrider config sample");
+    return cli_fail(EX_USAGE, "usage: postrider config check|print [-c] FILE, or postrider config sample");
 }

@@ -15,6 +15,8 @@
 
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "NAME: text" on stderr */
 const char *cli_default_config(void);
+/* What to do when a configuration could not be read: "" or a remedy to be put behind the reason. */
+const char *cli_no_file(err e);
 extern const char *cli_name; /* what messages begin with */
 /* The configuration as far as it can be understood: for commands that need a path or a name of it and must work
  * for users who may not read all of its files. NULL after a message: *ret_status. */
@@ -40,6 +42,9 @@ bool control_next(struct control *c, str *ret_text, bool *ret_error, int *ret_st
 void control_close(struct control *c);
 /* Sends the words and copies the answer to stdout and stderr; the exit status. */
 int control_run(const char *conf_file, int argc, char **argv, const str *more, size_t nmore);
+
+/* The certificates and keys of a configuration, read (certificates.c); false after errors on stderr. */
+bool cli_check_certificates(const struct conf *c, const char *file);
 
 int cli_accounts(int argc, char **argv);
 int cli_config_command(int argc, char **argv);

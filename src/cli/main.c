@@ -79,6 +79,13 @@ int cli_connect_unix(str path)
     return fd;
 }
 
+const char *cli_no_file(err e)
+{
+    return e == E_NOT_FOUND ? "; say which one by -c FILE, or make one: postrider setup"
+           : e == E_DENIED  ? "; ask as root, or as the server's user"
+                            : "";
+}
+
 struct conf *cli_conf(const char *file, int *ret_status)
 {
     struct conf_bundle b;
@@ -87,7 +94,7 @@ struct conf *cli_conf(const char *file, int *ret_status)
     if (!e)
         e = conf_load_loose(&c, &b);
     if (e)
-        *ret_status = cli_fail(EX_CONFIG, "cannot read the configuration %s: %s", file, err_text(e));
+        *ret_status = cli_fail(EX_CONFIG, "cannot read the configuration %s: %s%s", file, err_text(e), cli_no_file(e));
     conf_bundle_free(&b);
     return c;
 }
@@ -243,6 +250,32 @@ static void help_one(FILE *to, const struct cli_command *c)
         fprintf(to, "  %s%s%s\n        %s\n", c->name, c->usage[0] ? " " : "", c->usage, c->text);
 }
 
+/* Those of a command, or of one that has it as its first word ("queue" and "queue list"). */
+static bool help_about(FILE *to, const struct cli_command *v, size_t n, str first, str second)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        str rest = str_c(v[i].name), word;
+        str_cut(&rest, ' ', &word);
+        if (!v[i].usage || !str_eq(word, first) || (second.n && !str_eq(rest, second)))
+            continue;
+        help_one(to, &v[i]);
+        any = true;
+    }
+    return any;
+}
+
+/* "queue list", or all of "queue" when there is no such part of it. */
+static bool help_words(FILE *to, const struct cli_command *more, size_t nmore, str first, str second)
+{
+    bool any = false;
+    for (int i = 0; i < 2 && !any; i++, second = S("")) {
+        any = help_about(to, more, nmore, first, second);
+        any = help_about(to, own, sizeof own / sizeof *own, first, second) || any;
+    }
+    return any;
+}
+
 static int help(FILE *to, const struct cli_command *more, size_t nmore)
 {
     fputs("usage: postrider COMMAND [-c FILE] [--json] ...\n"
@@ -264,7 +297,37 @@ static const struct cli_command *find(const struct cli_command *v, size_t n, con
     return NULL;
 }
 
+/* The command that was perhaps meant; "" none. */
+static str near(const char *word, const struct cli_command *more, size_t nmore)
+{
+    AUTO_BUF names;
+    buf_init(&names, 65536);
+    for (size_t i = 0; i < nmore + sizeof own / sizeof *own; i++) {
+        const struct cli_command *c = i < nmore ? &more[i] : &own[i - nmore];
+        if (c->run)
+            buf_printf(&names, "%s|", c->name);
+    }
+    buf_add_char(&names, 0);
+    str best = names.e ? S("") : conf_nearest(names.p, str_c(word));
+    const struct cli_command *c = NULL;
+    char name[64];
+    if (best.n && str_to_c(best, name, sizeof name))
+        c = find(more, nmore, name) ? find(more, nmore, name) : find(own, sizeof own / sizeof *own, name);
+    return c ? str_c(c->name) : S("");
+}
+
 static bool is_help(str s) { return str_eq(s, S("help")) || str_eq(s, S("--help")) || str_eq(s, S("-h")); }
+
+/* "--help" among the words of a command, or "-h" as its first. */
+static bool asks(int argc, char **argv)
+{
+    if (argc > 2 && str_eq(str_c(argv[2]), S("-h")))
+        return true;
+    for (int i = 2; i < argc && !str_eq(str_c(argv[i]), S("--")); i++)
+        if (str_eq(str_c(argv[i]), S("--help")))
+            return true;
+    return false;
+}
 
 int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore)
 {
@@ -281,6 +344,9 @@ int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore
         argv[2] = argv[1];
         argv[1] = command;
     }
+    if (argc > 2 && is_help(str_c(argv[1])) &&
+        help_words(stdout, more, nmore, str_c(argv[2]), argc > 3 ? str_c(argv[3]) : S("")))
+        return fflush(stdout) ? EX_IOERR : EX_OK;
     if (argc > 1 && is_help(str_c(argv[1])))
         return help(stdout, more, nmore);
     if (argc > 1 && str_eq(str_c(argv[1]), S("--version")))
@@ -290,8 +356,16 @@ int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore
     const struct cli_command *c = argc > 1 ? find(more, nmore, argv[1]) : NULL;
     if (!c && argc > 1)
         c = find(own, sizeof own / sizeof *own, argv[1]);
+    if (c && asks(argc, argv) && help_words(stdout, more, nmore, str_c(c->name), str_c(argv[2])))
+        return fflush(stdout) ? EX_IOERR : EX_OK;
+    if (c && argc == 2 && (!c->usage || c->run == cli_accounts) &&
+        help_words(stderr, more, nmore, str_c(c->name), S("")))
+        return EX_USAGE; /* which of its parts? */
     if (c)
         return c->run(argc - 1, argv + 1);
+    str meant = argc > 1 ? near(argv[1], more, nmore) : S("");
+    if (meant.n)
+        return cli_fail(EX_USAGE, "there is no command \"%s\"; did you mean " STR_FMT "?", argv[1], STR_ARG(meant));
     if (argc > 1)
         return cli_fail(EX_USAGE, "there is no command \"%s\"; see postrider help", argv[1]);
     help(stderr, more, nmore);

@@ -236,6 +236,14 @@ static void texts_of_files(struct load *l)
     }
 }
 
+/* A file without any would let the worker die at each start; whether it is sound, the server finds out. */
+static void check_pem(struct load *l, int line, const char *where, str path)
+{
+    str text = file_text(l, path);
+    if (path.n && text.p && str_search(text, S("-----BEGIN ")) == STR_NONE)
+        fail(&l->e, line, "%scertificate: expected a certificate in PEM in %s, found none", where, shown(&l->e, path));
+}
+
 void check(struct load *l)
 {
     struct conf *c = l->c;
@@ -251,6 +259,7 @@ void check(struct load *l)
     check_socket(l, LINE(l, control_socket), "control-socket", "control", &c->control_socket);
     check_socket(l, LINE(l, local_socket), "local.socket", "submit", &c->local_socket);
     check_pair(l, LINE(l, tls_certificate) + LINE(l, tls_key), "tls: ", c->tls_certificate, c->tls_key);
+    check_pem(l, LINE(l, tls_certificate), "tls: ", c->tls_certificate);
     check_acme(l);
     check_sts(l);
     check_scan(l);
@@ -267,6 +276,7 @@ void check(struct load *l)
         buf_init_fixed(&b, where, sizeof where - 1);
         buf_printf(&b, "listener " STR_FMT ": ", STR_ARG(str_sub(c->listeners[i].title, 0, 32)));
         check_pair(l, c->listeners[i].line, where, c->listeners[i].certificate, c->listeners[i].key);
+        check_pem(l, c->listeners[i].line, where, c->listeners[i].certificate);
     }
     check_listeners(l);
     check_domains(l);

@@ -63,7 +63,7 @@ void check_domains(struct load *l)
         where_is(where, "domain", d->title, "archive");
         if (d->archive.n)
             check_target(l, d->line, where, &d->archive);
-        if (d->tls != CONF_TLS_MAY && d->hop.how != CONF_TO_SERVER && d->hop.how != CONF_TO_MX)
+        if (d->tls != CONF_TLS_MAY && d->hop.how != CONF_TO_SERVER)
             warn(&l->e, d->line, "domain " STR_FMT ": tls has no meaning with deliver = %s", STR_ARG(d->title),
                  shown(&l->e, d->deliver));
     }
@@ -128,6 +128,18 @@ static void check_route_tls(struct load *l, const struct conf_route *r)
              STR_ARG(r->title));
 }
 
+/* Mail for a domain of ours goes where its section says. */
+static void check_unused(struct load *l, const struct conf_route *r)
+{
+    for (size_t i = 0; i < l->c->ndomains; i++) {
+        const struct conf_domain *d = &l->c->domains[i];
+        if (str_ieq(d->title, r->title) && d->hop.how != CONF_TO_MX)
+            warn(&l->e, r->line,
+                 "route " STR_FMT " is never used: domain " STR_FMT " in line %d says where its mail goes",
+                 STR_ARG(str_sub(r->title, 0, 100)), STR_ARG(str_sub(d->title, 0, 100)), d->line);
+    }
+}
+
 void check_routes(struct load *l)
 {
     char where[WHERE_MAX];
@@ -146,5 +158,7 @@ void check_routes(struct load *l)
         check_name(l, r->line, where, true, l->c->send_helo, &r->helo);
         if (r->hops)
             check_route_tls(l, r);
+        if (!r->of_proxy)
+            check_unused(l, r);
     }
 }

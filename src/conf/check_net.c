@@ -117,6 +117,18 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
            ip_from_sockaddr((const struct sockaddr *)b, sizeof *b, &y) && x.port == y.port && ip_eq(&x.ip, &y.ip);
 }
 
+/* One of them takes the port on all addresses: the other cannot have it. */
+static bool overlap(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    struct ip_port x, y;
+    static const struct ip all4 = {.v = 4}, all6 = {.v = 6};
+    if (!ip_from_sockaddr((const struct sockaddr *)a, sizeof *a, &x) ||
+        !ip_from_sockaddr((const struct sockaddr *)b, sizeof *b, &y) || x.port != y.port || x.ip.v != y.ip.v)
+        return false;
+    const struct ip *all = x.ip.v == 4 ? &all4 : &all6;
+    return ip_eq(&x.ip, all) || ip_eq(&y.ip, all);
+}
+
 /* True when a connection to host:port would come to this listener. */
 static bool reaches(const struct conf_listener *x, const struct ip *ip, uint16_t port)
 {
@@ -148,8 +160,10 @@ bool check_hop(struct load *l, int line, const char *where, str text, unsigned w
             return true;
         }
     struct conf_hop hop = {.how = CONF_TO_SERVER};
+    bool url = str_search(text, S("://")) != STR_NONE;
     if (!url_parse(text, &hop.url, &why) || (hop.url.scheme == URL_LMTP && !lmtp)) {
-        fail(&l->e, line, "%s: expected %s, found %s%s%s", where, forms, shown(&l->e, text), *why ? ": " : "", why);
+        fail(&l->e, line, "%s: expected %s, found %s%s%s", where, forms, shown(&l->e, text), url && *why ? ": " : "",
+             url ? why : ""); /* without "://" the forms say it all */
         return false;
     }
     const struct conf_listener *x = own_listener(l->c, &hop.url);
@@ -195,6 +209,11 @@ void check_listeners(struct load *l)
                 fail(&l->e, x->line,
                      "listener " STR_FMT ": expected an address of its own, found that of listener " STR_FMT
                      " in line %d",
+                     STR_ARG(str_sub(x->title, 0, 32)), STR_ARG(str_sub(y->title, 0, 32)), y->line);
+            else if (overlap(&x->address, &y->address))
+                fail(&l->e, x->line,
+                     "listener " STR_FMT ": expected an address of its own, found one beside that of listener " STR_FMT
+                     " in line %d: one of the two takes this port on all addresses",
                      STR_ARG(str_sub(x->title, 0, 32)), STR_ARG(str_sub(y->title, 0, 32)), y->line);
         }
         if (same_address(&x->address, &c->metrics_address))

@@ -153,7 +153,7 @@ static const struct {
      "t.conf:4: error: domain \"xn--bcher-kva.test\" is given twice (first in line 3)\n"},
     {MX "domain a.test { deliver = \"maildri\" }",
      LINE3 "error: domain a.test: deliver: expected \"maildir\", \"discard\", \"mx\", \"lmtp://host:port\", "
-           "\"lmtp:///path\" or \"smtp://host:port\", found \"maildri\": "},
+           "\"lmtp:///path\" or \"smtp://host:port\", found \"maildri\"\n"},
     {MX "domain a.test { deliver = \"smtp://127.0.0.1:2525\" }", LINE3
      "error: domain a.test: deliver: expected another server, found \"smtp://127.0.0.1:2525\", which is our listener "
      "mx\n"},
@@ -197,6 +197,18 @@ static const struct {
      "\"y@a.test\"\n"},
 
     /* routes */
+    {MX "route \"*\" { via = \"h.test:587\" }",
+     LINE3 "error: route *: via: expected \"smtp://host:port\", \"smtps://host:port\", \"mx\" or \"discard\", found "
+           "\"h.test:587\"\n"},
+    {MX "domain a.test { } route A.test { via = \"mx\" }",
+     LINE3 "warning: route a.test is never used: domain a.test in line 3 says where its mail goes\n"},
+    {MX "listener all { address = \"0.0.0.0:27\" } listener one { address = \"127.0.0.1:27\" }", LINE3
+     "error: listener one: expected an address of its own, found one beside that of listener all in line 3: one of "
+     "the two takes this port on all addresses\n"},
+    {MX "listener all { address = \"[::]:27\" } listener one { address = \"127.0.0.1:27\" }", ""},
+    {MX "listener one { address = \"[::1]:27\" } listener all { address = \"[::]:27\" }", LINE3
+     "error: listener all: expected an address of its own, found one beside that of listener one in line 3: one of "
+     "the two takes this port on all addresses\n"},
     {MX "route \"*\" { }", LINE3 "error: route *: expected the key via, found none\n"},
     {MX "route \"*\" { via = {} }", LINE3 "error: route *: via: expected at least one server, found an empty list\n"},
     {MX "route \"*.a.test\" { via = \"mx\" }",

@@ -399,6 +399,9 @@ const struct conf_route *conf_route(const struct conf *c, str domain, str sender
 typedef err conf_script_check(str name, str text, int *ret_line, struct buf *why);
 void conf_script_checker(conf_script_check *fn);
 
+/* The one of "a|b|c" that `found` was perhaps meant to be; "" none. */
+str conf_nearest(const char *words, str found);
+
 /* ---- documents made from keys.def ------------------------------------------------------------------------ */
 
 void conf_sample(struct buf *out); /* a commented sample file with all defaults */

@@ -69,6 +69,13 @@ static void unknown_key(struct load *l, const struct place *at, const struct ent
             fail(&l->e, e->line, "%sunknown key %s here; it belongs into %s { }", at->where, name, g->name);
             return;
         }
+    size_t dot = str_find(e->name, '.');
+    const char *group = dot == STR_NONE || at->section != SEC_global ? NULL : group_find(str_sub(e->name, 0, dot));
+    if (group && key_find(SEC_global, group, str_skip(e->name, dot + 1))) {
+        fail(&l->e, e->line, "%sunknown key %s; expected %s { " STR_FMT " = ... }", at->where, name, group,
+             STR_ARG(str_skip(e->name, dot + 1)));
+        return;
+    }
     if (at->group && key_find(SEC_global, NULL, e->name))
         fail(&l->e, e->line, "%sunknown key %s here; it belongs to the top level", at->where, name);
     else if (section_find(e->name) || group_find(e->name))

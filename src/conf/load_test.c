@@ -34,6 +34,9 @@ static const struct {
     /* the grammar */
     {HEAD "relay-form = {}", "t.conf:2: error: unknown key \"relay-form\"; did you mean relay-from?\n"},
     {HEAD "data_dir = \"x\"", "t.conf:2: error: unknown key \"data_dir\"; did you mean data-dir?\n"},
+    {HEAD "queue.lifetime = 3d",
+     "t.conf:2: error: unknown key \"queue.lifetime\"; expected queue { lifetime = ... }\n"},
+    {HEAD "queue.lifetme = 3d", "t.conf:2: error: unknown key \"queue.lifetme\"\n"},
     {HEAD "lifetime = 3d", "t.conf:2: error: unknown key \"lifetime\" here; it belongs into queue { }\n"},
     {HEAD "queue { hostname = \"a.b\" }",
      "t.conf:2: error: queue: unknown key \"hostname\" here; it belongs to the top level\n"},

@@ -195,3 +195,5 @@ str nearest_word(const char *words, str found)
         nearest_try(&x, word);
     return x.best;
 }
+
+str conf_nearest(const char *words, str found) { return nearest_word(words, found); }

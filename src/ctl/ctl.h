@@ -35,6 +35,8 @@ struct ctl { /* must outlive the loops */
     int64_t started_ms;         /* wall clock */
     /* The servers behind proxy listeners of a generation, at most `max`; may be NULL. */
     size_t (*upstreams)(const struct conf *c, struct ctl_upstream *v, size_t max);
+    /* Adds the names of filters that have failed and are not asked for a while, a line each; may be NULL. */
+    void (*filters_down)(struct buf *out);
     /* The command `reports` with the words behind it: answer, error text, exit status. On the pool. May be NULL. */
     int (*reports)(const str *words, size_t n, bool json, struct buf *out, struct buf *why) BLOCKS;
 };

@@ -1,5 +1,5 @@
 /* `status`: how the server is, on one screen. */
-#include "ctl/internal.h"
+#include "ctl/health.h"
 
 enum { SITES = 10, UPSTREAMS = 32 };
 
@@ -13,19 +13,9 @@ struct picture {
     int64_t now, up_s, in, out;
     uint64_t generation;
     str hostname;
+    enum health_level health;
+    str problems; /* a line each */
 };
-
-/* "red": something is wrong that its owner must know; "yellow": something does not work right now. */
-static const char *health(const struct picture *p)
-{
-    bool down = p->s.full;
-    for (size_t i = 0; i < p->nupstream; i++) {
-        if (p->upstream[i].relays)
-            return "red";
-        down = down || !p->upstream[i].up;
-    }
-    return p->s.failed ? "red" : down ? "yellow" : "green";
-}
 
 static void upstreams_json(struct ctl_out *o, const struct picture *p)
 {
@@ -45,6 +35,16 @@ static void upstreams_json(struct ctl_out *o, const struct picture *p)
     json_close(o, ']');
 }
 
+static void problems_json(struct ctl_out *o, str rest)
+{
+    str one;
+    json_key(o, "problems");
+    json_open(o, '[');
+    while (rest.n && str_cut(&rest, '\n', &one))
+        json_str(o, one);
+    json_close(o, ']');
+}
+
 static void status_json(struct ctl_out *o, const struct picture *p)
 {
     json_open(o, '{');
@@ -52,7 +52,8 @@ static void status_json(struct ctl_out *o, const struct picture *p)
     json_kstr(o, "hostname", p->hostname);
     json_knum(o, "uptime", p->up_s);
     json_knum(o, "generation", (int64_t)p->generation);
-    json_kstr(o, "health", str_c(health(p)));
+    json_kstr(o, "health", str_c(health_name(p->health)));
+    problems_json(o, p->problems);
     json_knum(o, "queued", (int64_t)p->q.recipients);
     json_knum(o, "messages", (int64_t)p->q.messages);
     json_knum(o, "ready", (int64_t)p->q.ready);
@@ -164,6 +165,19 @@ static void upstream_text(struct buf *b, const struct ctl_upstream *u)
                "      networks, or set xclient or proxy-protocol in an upstream section\n");
 }
 
+static void problems_text(struct buf *b, const struct picture *p)
+{
+    str rest = p->problems, one;
+    line(b, "health");
+    buf_add_c(b, health_name(p->health));
+    buf_add_char(b, '\n');
+    while (rest.n && str_cut(&rest, '\n', &one)) {
+        buf_add_c(b, "  ! ");
+        buf_add(b, one);
+        buf_add_char(b, '\n');
+    }
+}
+
 static void status_text(struct buf *b, const struct picture *p)
 {
     line(b, "postrider");
@@ -172,6 +186,7 @@ static void status_text(struct buf *b, const struct picture *p)
     buf_add_c(b, ", up ");
     text_age(b, p->up_s);
     buf_printf(b, ", configuration %llu\n", (unsigned long long)p->generation);
+    problems_text(b, p);
     queue_text(b, p);
     line(b, "sites");
     buf_printf(b, "%llu, %llu of them blocked\n", (unsigned long long)p->q.sites,
@@ -180,16 +195,40 @@ static void status_text(struct buf *b, const struct picture *p)
         site_text(b, &p->site[i], p->now);
     if (p->nupstream) {
         line(b, "upstreams");
-        buf_printf(b, "%zu, health %s\n", p->nupstream, health(p));
+        buf_printf(b, "%zu\n", p->nupstream);
     }
     for (size_t i = 0; i < p->nupstream; i++)
         upstream_text(b, &p->upstream[i]);
 }
 
+static void look(struct picture *p, const struct ctl *r, const struct conf *c, struct buf *lines)
+{
+    AUTO_BUF down;
+    buf_init(&down, 65536);
+    if (r->filters_down)
+        r->filters_down(&down);
+    const struct health_facts f = {.q = &p->q,
+                                   .s = &p->s,
+                                   .site = p->site,
+                                   .nsite = p->nsite,
+                                   .upstream = p->upstream,
+                                   .nupstream = p->nupstream,
+                                   .now_ms = p->now,
+                                   .certificate_ends = metric_read(M_certificate_ends),
+                                   .reserve = c->spool_reserve,
+                                   .most = c->queue_max_recipients,
+                                   .notice_ms = c->queue_delay_notice / RT_MS,
+                                   .filters = buf_str(&down)};
+    p->health = health_look(&f, lines);
+    p->problems = buf_str(lines);
+}
+
 int ctl_status(struct ctl_session *s)
 {
+    AUTO_BUF lines;
     const struct ctl *r = s->rooms;
     struct conf *c = r->conf();
+    buf_init(&lines, 65536);
     struct picture p = {.now = rt_wall_ms(), .in = metric_read(M_connections), .out = metric_read(M_deliveries)};
     queue_stats(r->queue, &p.q);
     spool_stats(r->spool, &p.s);
@@ -200,6 +239,7 @@ int ctl_status(struct ctl_session *s)
     p.up_s = (p.now - r->started_ms) / 1000;
     p.generation = c->generation;
     p.hostname = c->hostname;
+    look(&p, r, c, &lines);
     if (s->out.json)
         status_json(&s->out, &p);
     else

@@ -100,11 +100,13 @@ static void put_in_order(struct story *s)
 
 /* ---- phrases ---- */
 
-/* {field} stands for a value, {field:size}, {field:ms} for its form; [...] is left out when a value in it is empty. */
+/* {field} stands for a value, {field:size}, {field:ms} for its form, {field:many} for a number above 1; [...] is left
+ * out when a value in it is empty. */
 static const struct {
     const char *name, *text;
 } phrases[] = {
-    {"accepted", "accepted from {client}[ ({helo})][, user {user},] by {with}: from {from:sender} to {to}, {size:size}"
+    {"accepted", "accepted from {client}[ ({helo})][, user {user},] by {with}: from {from:sender} to {to}[, {also}][ "
+                 "({recipients:many} recipients)], {size:size}"
                  "[, message-id {message_id}]"},
     {"imported", "imported by {who}, where it was message {was}: from {from:sender} to {to}, {size:size}"},
     {"expanded", "{to} is replaced by {into}"},
@@ -139,6 +141,8 @@ static bool value(struct buf *out, const struct story_event *e, str what)
     const struct log_field *f = find(e, name);
     size_t before = out->n;
     if (!f)
+        return false;
+    if (str_eq(what, S("many")) && f->n < 2)
         return false;
     if (str_eq(what, S("size")))
         ctl_put_size(out, (uint64_t)f->n);
@@ -384,18 +388,42 @@ static bool in_queue(struct queue *q, uint64_t id)
     return n > 0;
 }
 
-/* The newest distinct messages that the events of an address name. */
-static size_t messages_of(const struct story *s, uint64_t *ids, size_t max)
+/* The newest of several messages: an id begins with the time. */
+struct newest {
+    uint64_t *ids; /* newest first */
+    size_t n, max;
+    str address;
+};
+
+static void newest_add(struct newest *w, uint64_t id)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n && n < max; i++) {
-        size_t k = 0;
-        while (k < n && ids[k] != s->v[i].id)
-            k++;
-        if (k == n && s->v[i].id)
-            ids[n++] = s->v[i].id;
-    }
-    return n;
+    size_t i = w->n;
+    for (size_t k = 0; k < w->n; k++)
+        if (w->ids[k] == id)
+            return;
+    if (w->n == w->max && (!w->max || w->ids[w->n - 1] > id))
+        return;
+    i = w->n == w->max ? w->n - 1 : w->n++;
+    for (; i > 0 && w->ids[i - 1] < id; i--)
+        w->ids[i] = w->ids[i - 1];
+    w->ids[i] = id;
+}
+
+static void each_waiting(void *arg, const struct queue_entry *e)
+{
+    struct newest *w = arg;
+    if (str_ieq(e->address, w->address)) /* the filter takes parts of addresses, too */
+        newest_add(w, e->id);
+}
+
+/* Of many recipients the event of an arrival names some, so those that wait are looked for where they wait. */
+static void waiting_for(struct queue *q, struct newest *w) YIELDS;
+static void waiting_for(struct queue *q, struct newest *w)
+{
+    const struct queue_filter f = {.recipient = w->address, .tenant = -1, .held = -1};
+    uint64_t cursor = 0;
+    while (queue_walk(q, &f, &cursor, EVENTS_MAX, each_waiting, w) && !fiber_cancelled())
+        fiber_yield();
 }
 
 static err find_ids(const struct story_source *from, str what, uint64_t limit, uint64_t *ids, size_t *ret_n)
@@ -405,11 +433,20 @@ static err find_ids(const struct story_source *from, str what, uint64_t limit, u
         *ret_n = 1;
         return rt_id_parse(what, ids) ? OK : E_SYNTAX;
     }
-    size_t max = limit && limit < IDS_MAX ? (size_t)limit : limit ? IDS_MAX : IDS_DEFAULT;
+    struct newest w = {.ids = ids,
+                       .max = limit && limit < IDS_MAX ? (size_t)limit
+                              : limit                  ? IDS_MAX
+                                                       : IDS_DEFAULT,
+                       .address = what};
     story_init(&s);
     err e = ask(from, &(struct history_query){.address = what, .limit = EVENTS_MAX}, &s);
-    *ret_n = e ? 0 : messages_of(&s, ids, max);
+    for (size_t i = 0; !e && i < s.n; i++)
+        if (s.v[i].id)
+            newest_add(&w, s.v[i].id);
     story_free(&s);
+    if (!e && from->queue)
+        waiting_for(from->queue, &w);
+    *ret_n = e ? 0 : w.n;
     return e;
 }
 

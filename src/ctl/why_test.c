@@ -26,7 +26,8 @@ static void fill(struct story *s) /* newest first, as the history gives it */
            f("tls", log_str(S("TLSv1.3"))));
     EVENT_(s, 1000, "accepted", ID, f("id", log_id(ID)), f("client", log_str(S("192.0.2.1"))),
            f("helo", log_str(S(""))), f("from", log_str(S(""))), f("to", log_str(S("x@y"))), f("size", log_num(2048)),
-           f("message_id", log_str(S(""))), f("with", log_str(S("ESMTPS"))));
+           f("message_id", log_str(S(""))), f("with", log_str(S("ESMTPS"))), f("recipients", log_num(12)),
+           f("also", log_str(S("z@y, w@v"))));
 }
 
 static void texts(void **none)
@@ -44,7 +45,7 @@ static void texts(void **none)
     buf_add_c(&want, "message ");
     rt_id_text(&want, ID);
     buf_add_c(&want,
-              "\n  1970-01-01T00:00:01.000Z  accepted from 192.0.2.1 by ESMTPS: from <> to x@y, 2.0 KB\n"
+              "\n  1970-01-01T00:00:01.000Z  accepted from 192.0.2.1 by ESMTPS: from <> to x@y, z@y, w@v (12 recipients), 2.0 KB\n"
               "  1970-01-01T00:00:02.000Z  delivered to x@y by mx y over TLSv1.3: 250 ok, 1 min 1 s after its arrival\n"
               "  1970-01-01T00:00:03.000Z  z@y failed: 550 no; the report is message ");
     rt_id_text(&want, REPORT);
@@ -84,16 +85,24 @@ static void as_json(void **none)
 
 static void newest_messages(void **none)
 {
+    static const struct {
+        uint64_t add[6], want[3];
+        size_t max, n;
+    } cases[] = {
+        {{100, 100, 99, 99, 98}, {100, 99}, 2, 2}, {{98, 100, 99, 97, 100}, {100, 99, 98}, 3, 3},
+        {{5, 6}, {6, 5}, 3, 2},                    {{1, 2, 3}, {3}, 1, 1},
+        {{3, 2, 1, 4}, {4, 3, 2}, 3, 3},           {{0}, {0}, 3, 0},
+    };
     (void)none;
-    struct story s;
-    uint64_t ids[2];
-    story_init(&s);
-    for (uint64_t i = 0; i < 6; i++)
-        EVENT_(&s, 1000, "x", 100 - i / 2, f("id", log_id(100 - i / 2)));
-    assert_int_equal(messages_of(&s, ids, 2), 2);
-    assert_int_equal(ids[0], 100);
-    assert_int_equal(ids[1], 99);
-    story_free(&s);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        uint64_t ids[3] = {0};
+        struct newest w = {.ids = ids, .max = cases[c].max};
+        for (size_t i = 0; i < 6 && cases[c].add[i]; i++)
+            newest_add(&w, cases[c].add[i]);
+        assert_int_equal(w.n, cases[c].n);
+        for (size_t i = 0; i < w.n; i++)
+            assert_int_equal(ids[i], cases[c].want[i]);
+    }
 }
 
 static void order(void **none)

@@ -202,15 +202,34 @@ static void set_times(struct tx *t)
         t->env.expires_ms = t->env.by_ms;
 }
 
+enum { ALSO = 9, ALSO_MAX = 1000 };
+
+/* The recipients after the first, as far as they are few. */
+static str also(const struct envelope *e, struct buf *b)
+{
+    for (uint32_t i = 1; i < e->nto && i <= ALSO; i++) {
+        size_t before = b->n;
+        if (before)
+            buf_add_c(b, ", ");
+        buf_add(b, e->to[i].address);
+        if (b->e)
+            return str_mem(b->p, before);
+    }
+    return buf_str(b);
+}
+
 static void log_accepted(const struct tx *t)
 {
     const struct envelope *e = &t->env;
+    SCRATCH char text[ALSO_MAX];
+    struct buf more;
+    buf_init_fixed(&more, text, sizeof text);
     rt_log(EV_accepted, log_id(e->id), log_num((int64_t)t->source->session), log_str(e->client), log_str(e->helo),
            log_str(e->sender), log_str(e->to[0].address), log_num((int64_t)(e->head_size + e->body_size)),
            log_str(e->message_id),
            log_c(head_with(t->source->esmtp, t->source->lmtp, t->source->tls.n != 0, t->source->authenticated,
                            e->flags & ENV_SMTPUTF8)),
-           log_str(e->user));
+           log_str(e->user), log_num(e->nto), log_str(also(e, &more)));
     for (uint32_t i = 0; i < e->nto; i++)
         if (e->to[i].list.n && !str_eq(e->to[i].list, e->to[i].address))
             rt_log(EV_expanded, log_id(e->id), log_str(e->to[i].list), log_str(e->to[i].address));

@@ -96,6 +96,8 @@ struct tls_server_config {
 /* *ret_why (may be NULL, as everywhere below) receives what is wrong. E_TLS, E_NOMEM. */
 err tls_server_new(struct tls_server **ret, const struct tls_server_config *c, struct buf *ret_why);
 struct tls_server *tls_server_ref(struct tls_server *s);
+/* When the first of its certificates ends, in seconds since 1970; 0: not known. */
+int64_t tls_server_ends(const struct tls_server *s);
 void tls_server_drop(struct tls_server **s);
 /* A self-signed pair (ECDSA P-256, 10 years) for `hostname`, as PEM texts. */
 err tls_self_signed(str hostname, struct buf *cert_pem, struct buf *key_pem);

@@ -283,6 +283,20 @@ void tls_server_drop(struct tls_server **s)
     free(old);
 }
 
+int64_t tls_server_ends(const struct tls_server *s)
+{
+    int64_t first = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        struct tm t;
+        X509 *x = SSL_CTX_get0_certificate(s->ctx[i]);
+        if (!x || ASN1_TIME_to_tm(X509_get0_notAfter(x), &t) != 1)
+            continue;
+        int64_t end = timegm(&t);
+        first = first == 0 || end < first ? end : first;
+    }
+    return first;
+}
+
 SSL_CTX *tls_server_default(const struct tls_server *s) { return s->ctx[0]; }
 
 /* ---- the client's side ---------------------------------------------------------------------------------------- */
