@@ -45,7 +45,8 @@ static void texts(void **none)
     buf_add_c(&want, "message ");
     rt_id_text(&want, ID);
     buf_add_c(&want,
-              "\n  1970-01-01T00:00:01.000Z  accepted from 192.0.2.1 by ESMTPS: from <> to x@y, z@y, w@v (12 recipients), 2.0 KB\n"
+              "\n  1970-01-01T00:00:01.000Z  accepted from 192.0.2.1 by ESMTPS: from <> to x@y, z@y, w@v (12 "
+              "recipients), 2.0 KB\n"
               "  1970-01-01T00:00:02.000Z  delivered to x@y by mx y over TLSv1.3: 250 ok, 1 min 1 s after its arrival\n"
               "  1970-01-01T00:00:03.000Z  z@y failed: 550 no; the report is message ");
     rt_id_text(&want, REPORT);
@@ -89,9 +90,12 @@ static void newest_messages(void **none)
         uint64_t add[6], want[3];
         size_t max, n;
     } cases[] = {
-        {{100, 100, 99, 99, 98}, {100, 99}, 2, 2}, {{98, 100, 99, 97, 100}, {100, 99, 98}, 3, 3},
-        {{5, 6}, {6, 5}, 3, 2},                    {{1, 2, 3}, {3}, 1, 1},
-        {{3, 2, 1, 4}, {4, 3, 2}, 3, 3},           {{0}, {0}, 3, 0},
+        {{100, 100, 99, 99, 98}, {100, 99}, 2, 2},
+        {{98, 100, 99, 97, 100}, {100, 99, 98}, 3, 3},
+        {{5, 6}, {6, 5}, 3, 2},
+        {{1, 2, 3}, {3}, 1, 1},
+        {{3, 2, 1, 4}, {4, 3, 2}, 3, 3},
+        {{0}, {0}, 3, 0},
     };
     (void)none;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
