@@ -148,6 +148,8 @@ bool directory_line_set(struct directory_line *l, str word, struct buf *why)
             continue;
         if ((f->type == STR || f->type == NUM) != (eq != STR_NONE))
             return bad(why, eq == STR_NONE ? "a value behind the key" : "no value behind the key", word);
+        if (f->at == AT(change.domain.deliver) && !value.n)
+            return bad(why, "a way to deliver, as in the configuration", word);
         if (f->type == STR)
             *(str *)at = value;
         else if (f->type != NUM)
