@@ -97,8 +97,8 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = cur_str16(&c);
     err bad = decode_recipients(a, &c, &e);
-    if (bad)
-        return bad;
+    if (bad || version != version_of(&e)) /* a higher version than it needs is not what we write */
+        return bad ? bad : E_CORRUPT;
     *ret = e;
     return OK;
 }
