@@ -390,6 +390,49 @@ static const struct conf_rule *rule_of(const struct conf *c, str title)
     return NULL;
 }
 
+/* What cannot be done to mail that passes through octet by octet. */
+static bool changes(enum rule_do what)
+{
+    switch (what) {
+    case RULE_DO_DISCARD:
+    case RULE_DO_QUARANTINE:
+    case RULE_DO_HOLD:
+    case RULE_DO_REDIRECT:
+    case RULE_DO_SENDER:
+    case RULE_DO_RCPT_ADD:
+    case RULE_DO_RCPT_REMOVE:
+    case RULE_DO_HEADER_ADD:
+    case RULE_DO_HEADER_CHANGE:
+    case RULE_DO_HEADER_REMOVE:
+    case RULE_DO_BODY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* An error where the rule is meant for this listener, else a warning: there it does nothing. */
+static void check_pass(struct load *l, const struct conf_listener *x, const struct conf_rule *r)
+{
+    static const char text[] =
+        "rule " STR_FMT ": then: expected what leaves mail as it is (accept, refuse, defer, tag, "
+        "score, limit ...) on listener " STR_FMT ", whose proxy-mode is \"pass\", found \"%s\"; "
+        "set proxy-mode = \"inspect\", or name other listeners with on";
+    bool meant = x->rules.n || (r->where & CONF_ON_PROXY);
+    for (size_t i = 0; i < r->nlisteners; i++)
+        meant |= r->listeners[i] == x;
+    for (size_t i = 0; i < r->nactions; i++) {
+        if (r->phase > RULE_AT_END || !changes(r->actions[i].what))
+            continue;
+        const char *words = rule_dos[r->actions[i].what].words;
+        if (meant)
+            fail(&l->e, r->line_then, text, STR_ARG(r->title), STR_ARG(x->title), words);
+        else
+            warn(&l->e, r->line_then, text, STR_ARG(r->title), STR_ARG(x->title), words);
+        return;
+    }
+}
+
 static void check_order(struct load *l, struct conf_listener *x)
 {
     struct conf *c = l->c;
@@ -409,6 +452,8 @@ static void check_order(struct load *l, struct conf_listener *x)
             no_such(l, x->line, where, "rules: the title of a rule", x->rules.v[i],
                     titles(l, c->rules, sizeof *c->rules, c->nrules));
     }
+    for (size_t i = 0; x->proxy.n && x->proxy_mode == CONF_PROXY_PASS && i < x->njudged; i++)
+        check_pass(l, x, x->judged[i]);
 }
 
 static void check_verify(struct load *l)

@@ -96,6 +96,9 @@ bool tx_pass_mail(struct tx *t, const struct source *s, struct conf *c, const st
 /* Before the server is asked: may this client send for its sender? */
 bool tx_pass_rcpt(struct tx *t, struct reply *r) YIELDS;
 err tx_pass_accepted(struct tx *t, const struct rcpt_cmd *m); /* the server takes this one */
+/* What the pipeline says of a recipient. False: refused, v->reply says how. */
+bool tx_pass_judge(struct tx *t, const struct rcpt_cmd *m, struct verdict *v) YIELDS;
+err tx_pass_dropped(struct tx *t, const struct rcpt_cmd *m, const struct verdict *v); /* a rule discards this one */
 /* All of tx_commit but storing. *ret_gone: nothing is to be sent, *r is the answer, and the log says why. */
 bool tx_finish(struct tx *t, struct reply *r, bool *ret_gone) YIELDS;
 /* The rest of tx_commit, for a message that is kept here after all. */

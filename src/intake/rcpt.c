@@ -319,37 +319,56 @@ static bool apply(struct tx *t, const struct verdict *v, uint32_t before, str ad
     return false;
 }
 
+/* The address of a command, in the form of envelopes; p NULL: no memory. */
+static str text_of(struct tx *t, const struct rcpt_cmd *m)
+{
+    SCRATCH char mem[ADDR_TEXT_MAX];
+    struct buf text;
+    buf_init_fixed(&text, mem, sizeof mem);
+    addr_print(&text, &m->to);
+    return text.e ? (str){NULL, 0} : arena_str(&t->arena, buf_str(&text));
+}
+
+static bool judge_rcpt(struct tx *t, const struct rcpt_cmd *m, str address, struct verdict *v) YIELDS
+{
+    struct matter about = tx_matter(t, S(""));
+    about.rcpt = m;
+    about.to = address.p ? address : S("");
+    return judge_verdict(PHASE_RCPT, &about, v);
+}
+
 bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
 {
     SCRATCH struct verdict v;
-    SCRATCH char mem[ADDR_TEXT_MAX];
-    struct buf text;
     uint32_t before = t->env.nto;
     if (!tx_rcpt(t, m, r))
         return false;
     if (!policy_wants(t->source->policy, PHASE_RCPT))
         return true;
-    buf_init_fixed(&text, mem, sizeof mem);
-    addr_print(&text, &m->to);
-    str kept = arena_str(&t->arena, buf_str(&text));
-    struct matter about = tx_matter(t, S(""));
-    about.rcpt = m;
-    about.to = kept.p ? kept : S("");
-    (void)judge_verdict(PHASE_RCPT, &about, &v);
-    return apply(t, &v, before, about.to, r);
+    str address = text_of(t, m);
+    (void)judge_rcpt(t, m, address, &v);
+    return apply(t, &v, before, address.p ? address : S(""), r);
+}
+
+bool tx_pass_judge(struct tx *t, const struct rcpt_cmd *m, struct verdict *v)
+{
+    verdict_init(v);
+    return !policy_wants(t->source->policy, PHASE_RCPT) || judge_rcpt(t, m, text_of(t, m), v);
+}
+
+err tx_pass_dropped(struct tx *t, const struct rcpt_cmd *m, const struct verdict *v)
+{
+    str address = text_of(t, m);
+    return address.p && drop(t, v, address) ? OK : E_NOMEM;
 }
 
 err tx_pass_accepted(struct tx *t, const struct rcpt_cmd *m)
 {
-    SCRATCH char mem[ADDR_TEXT_MAX];
-    struct buf text;
-    buf_init_fixed(&text, mem, sizeof mem);
-    addr_print(&text, &m->to);
     struct want w = {.notify = (uint8_t)m->p.notify};
     if (m->p.orcpt_raw.n)
         w.orcpt = arena_str(&t->arena, m->p.orcpt_raw);
-    str kept = arena_str(&t->arena, buf_str(&text));
-    if (text.e || !kept.p || (m->p.orcpt_raw.n && !w.orcpt.p))
+    str kept = text_of(t, m);
+    if (!kept.p || (m->p.orcpt_raw.n && !w.orcpt.p))
         return E_NOMEM;
     return rcpt_add(t, kept, false, S(""), S(""), &w);
 }

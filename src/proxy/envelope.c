@@ -58,8 +58,7 @@ static void send_line(struct link *l, str line)
     conn_write(&l->conn, S("\r\n"));
 }
 
-/* Writes a command whose reply is read in its turn. False: out of memory. */
-static bool expect(struct recv_client *k, enum expect_kind kind, bool quiet, str line)
+bool envelope_expect(struct recv_client *k, enum expect_kind kind, bool quiet, str line)
 {
     struct front *f = front_of(k);
     struct expect *x = arena_new(&k->tx->arena, struct expect);
@@ -69,7 +68,7 @@ static bool expect(struct recv_client *k, enum expect_kind kind, bool quiet, str
     *x = (struct expect){.kind = kind, .quiet = quiet, .line = copy};
     *f->last = x;
     f->last = &x->next;
-    if (f->link)
+    if (f->link && kind != EXPECT_DROP)
         send_line(f->link, copy);
     return true;
 }
@@ -95,10 +94,10 @@ static bool say_again(struct recv_client *k, struct expect *x, struct reply *r)
     f->link->transactions++;
     f->link->open_tx = true;
     for (; x; x = x->next)
-        if (x->kind != EXPECT_RSET)
-            send_line(f->link, x->line);
-        else
+        if (x->kind == EXPECT_RSET)
             send_line(f->link, S("NOOP")); /* keeps its place */
+        else if (x->kind != EXPECT_DROP)
+            send_line(f->link, x->line);
     if (f->data_asked)
         send_line(f->link, S("DATA"));
     return true;
@@ -173,7 +172,9 @@ bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
         struct reply refusal;
         if (was_dead)
             refusal = f->refusal;
-        if (f->link)
+        if (x->kind == EXPECT_DROP && !was_dead)
+            reply_set_str(r, 250, "2.1.5", S("Recipient ok"));
+        else if (x->kind != EXPECT_DROP && f->link)
             (void)next_reply(k, x, r);
         else
             *r = f->refusal;
@@ -191,8 +192,7 @@ bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
     return false;
 }
 
-/* The reply at once, when nothing may be put off. */
-static enum recv_take settle(struct recv_client *k, bool may_wait, struct reply *r)
+enum recv_take envelope_settle(struct recv_client *k, bool may_wait, struct reply *r)
 {
     struct front *f = front_of(k);
     str what;
@@ -202,7 +202,7 @@ static enum recv_take settle(struct recv_client *k, bool may_wait, struct reply 
     return reply_is_ok(r) ? RECV_OK : RECV_NO;
 }
 
-static void no_memory(struct recv_client *k, struct reply *r)
+void envelope_no_memory(struct recv_client *k, struct reply *r)
 {
     reply_set_str(r, 451, "4.3.1", S("Out of memory, try again later"));
     link_drop(&front_of(k)->link);
@@ -280,7 +280,7 @@ static bool need_link(struct recv_client *k, struct reply *r)
     return f->link != NULL;
 }
 
-static enum recv_take send_mail(struct recv_client *k, bool quiet, struct reply *r)
+enum recv_take envelope_send_mail(struct recv_client *k, bool quiet, struct reply *r)
 {
     struct front *f = front_of(k);
     AUTO_BUF line;
@@ -291,16 +291,16 @@ static enum recv_take send_mail(struct recv_client *k, bool quiet, struct reply 
     buf_init(&line, 16384);
     bool ok = true;
     if (f->link->open_tx)
-        ok = expect(k, EXPECT_RSET, true, S("RSET"));
+        ok = envelope_expect(k, EXPECT_RSET, true, S("RSET"));
     if (f->up->xforward && f->link->xforward[0]) {
         link_xforward(&line, f->link, k->src);
-        ok = ok && !line.e && expect(k, EXPECT_XFORWARD, true, buf_str(&line));
+        ok = ok && !line.e && envelope_expect(k, EXPECT_XFORWARD, true, buf_str(&line));
         line.n = 0;
     }
     mail_line(&line, f->link, "MAIL ", f->mail_args);
-    ok = ok && !line.e && expect(k, EXPECT_MAIL, quiet, buf_str(&line));
+    ok = ok && !line.e && envelope_expect(k, EXPECT_MAIL, quiet, buf_str(&line));
     if (!ok) {
-        no_memory(k, r);
+        envelope_no_memory(k, r);
         return RECV_NO;
     }
     f->link->transactions++;
@@ -319,7 +319,7 @@ enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, st
 {
     struct front *f = front_of(k);
     if (!remember(k, args)) { /* *m goes with its line */
-        no_memory(k, r);
+        envelope_no_memory(k, r);
         return RECV_NO;
     }
     if (!tx_pass_mail(k->tx, k->src, *k->conf, m, !f->pass, r)) {
@@ -334,134 +334,8 @@ enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, st
         return RECV_OK;
     }
     f->up = f->listener->upstreams[0];
-    enum recv_take took = send_mail(k, false, r);
-    return took == RECV_OK ? settle(k, !f->up->lmtp, r) : took;
-}
-
-/* ---- RCPT ------------------------------------------------------------------------------------------------------- */
-
-static bool in_domain(str domain, str entry)
-{
-    if (str_starts(entry, S(".")))
-        return domain.n > entry.n && str_iends(domain, entry);
-    return str_ieq(domain, entry);
-}
-
-/* The longest name wins; then the upstream that takes all the rest. */
-static const struct conf_upstream *upstream_for(const struct front *f, str domain)
-{
-    const struct conf_upstream *best = NULL, *rest = NULL;
-    size_t longest = 0;
-    for (size_t i = 0; i < f->listener->nupstreams; i++) {
-        const struct conf_upstream *u = f->listener->upstreams[i];
-        rest = u->domains.n ? rest : u;
-        for (size_t d = 0; d < u->domains.n; d++)
-            if (u->domains.v[d].n > longest && in_domain(domain, u->domains.v[d])) {
-                longest = u->domains.v[d].n;
-                best = u;
-            }
-    }
-    return best ? best : rest;
-}
-
-static const struct conf_upstream *place_of(const struct front *f, const struct rcpt_cmd *m, struct arena *mem)
-{
-    str ascii;
-    if (!f->routed && f->up->domains.n == 0)
-        return f->up;
-    if (m->to.kind == ADDR_LOCAL)
-        return f->listener->upstreams[0];
-    return upstream_for(f, idn_to_ascii(m->to.domain, mem, &ascii) ? m->to.domain : ascii);
-}
-
-/* split = "store": what was accepted so far is said to intake, and the transaction goes on there. */
-static bool go_over(struct recv_client *k, struct reply *r)
-{
-    struct front *f = front_of(k);
-    struct tx *t = k->tx;
-    struct expect *said = f->spare;
-    t->accepted = t->refused = 0;
-    t->open = false;
-    f->stored = true;
-    if (!tx_mail(t, k->src, *k->conf, &f->mail, r))
-        return false;
-    for (; said; said = said->next) {
-        struct rcpt_cmd m;
-        if (cmd_rcpt(said->line, EXT_ALL, f->mail.p.smtputf8, true, &t->arena, &m) || !tx_rcpt(t, &m, r))
-            return false;
-    }
-    return true;
-}
-
-/* Keeps what was accepted, newest first, for go_over. */
-static void note(struct recv_client *k, str args)
-{
-    struct front *f = front_of(k);
-    struct expect *x = f->listener->split == CONF_SPLIT_STORE ? arena_new(&k->tx->arena, struct expect) : NULL;
-    if (!x)
-        return;
-    *x = (struct expect){.kind = EXPECT_RCPT, .line = arena_str(&k->tx->arena, args), .next = f->spare};
-    f->spare = x;
-}
-
-/* One transaction has one server, and LMTP one recipient, because its answers are one for each. */
-static enum recv_take not_here(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r)
-{
-    struct front *f = front_of(k);
-    if (f->listener->split == CONF_SPLIT_STORE && !k->tx->begun) {
-        if (!go_over(k, r)) {
-            front_dead(f, r);
-            return RECV_NO;
-        }
-        return recv_store.rcpt(k, m, args, r);
-    }
-    k->tx->refused++;
-    reply_set_str(r, 452, "4.5.3", S("Too many recipients: this one goes elsewhere, send it in the next transaction"));
-    return RECV_NO;
-}
-
-enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r)
-{
-    struct front *f = front_of(k);
-    if (f->stored)
-        return recv_store.rcpt(k, m, args, r);
-    const struct conf_upstream *u = place_of(f, m, &k->tx->arena);
-    if (!u) {
-        k->tx->refused++;
-        reply_set_str(r, 550, "5.7.1", S("Relaying denied: no server behind takes this domain"));
-        return RECV_NO;
-    }
-    if (k->tx->accepted && (u != f->up || u->lmtp))
-        return not_here(k, m, args, r);
-    if (f->dead) {
-        *r = f->refusal;
-        k->tx->refused++;
-        return RECV_NO;
-    }
-    if (f->routed && (f->mail_held || u != f->up)) {
-        f->up = u;
-        f->mail_held = false;
-        if (send_mail(k, true, r) != RECV_OK) {
-            front_dead(f, r);
-            return RECV_NO;
-        }
-    }
-    if (!tx_pass_rcpt(k->tx, r)) {
-        k->tx->refused++;
-        return RECV_NO;
-    }
-    AUTO_BUF line;
-    buf_init(&line, 16384);
-    buf_add_c(&line, "RCPT ");
-    buf_add(&line, args);
-    if (line.e || !expect(k, EXPECT_RCPT, false, buf_str(&line))) {
-        no_memory(k, r);
-        return RECV_NO;
-    }
-    enum recv_take took = settle(k, !f->routed && !u->lmtp, r);
-    if (took == RECV_OK)
-        note(k, args);
-    return took;
+    enum recv_take took = envelope_send_mail(k, false, r);
+    return took == RECV_OK ? envelope_settle(k, !f->up->lmtp, r) : took;
 }
 
 void envelope_ahead(struct recv_client *k)
@@ -486,7 +360,7 @@ static bool send_rcpt(struct recv_client *k, const struct recipient *to)
         cmd_notify_print(&line, to->notify);
     if (dsn && to->orcpt.n && (text_ascii(to->orcpt) || front_of(k)->mail.p.smtputf8))
         buf_printf(&line, " ORCPT=" STR_FMT, STR_ARG(to->orcpt));
-    return !line.e && expect(k, EXPECT_RCPT, false, buf_str(&line));
+    return !line.e && envelope_expect(k, EXPECT_RCPT, false, buf_str(&line));
 }
 
 /* A rule cannot make a transaction need SMTPUTF8 that has not asked for it (RFC 6531 3.5). */
@@ -513,16 +387,16 @@ bool envelope_again(struct recv_client *k, struct reply *r)
     f->mail_args = arena_printf(&t->arena, "FROM:<" STR_FMT ">" STR_FMT, STR_ARG(t->env.sender), STR_ARG(params));
     t->accepted = t->refused = 0;
     if (!f->mail_args.p) {
-        no_memory(k, r);
+        envelope_no_memory(k, r);
         return false;
     }
-    if (send_mail(k, false, r) != RECV_OK)
+    if (envelope_send_mail(k, false, r) != RECV_OK)
         return false;
     bool ok = true;
     for (uint32_t i = 0; ok && i < t->env.nto; i++)
         ok = send_rcpt(k, &t->env.to[i]);
     if (!ok)
-        no_memory(k, r);
+        envelope_no_memory(k, r);
     while (f->first) {
         (void)envelope_answer(k, &what, &one);
         if (ok && !reply_is_ok(&one))

@@ -8,7 +8,7 @@
 bool held_wanted(const struct recv_client *k)
 {
     const struct front *f = front_of(k);
-    return !f->pass && (k->tx->checks || judge_may_change(k->src) || judge_wants(PHASE_END, k->src));
+    return !f->pass && (k->tx->checks || k->tx->dropped || judge_may_change(k->src) || judge_wants(PHASE_END, k->src));
 }
 
 static bool put(void *arg, str piece)
@@ -24,7 +24,8 @@ static bool keep(struct recv_client *k, struct reply *r) YIELDS
 {
     struct front *f = front_of(k);
     uint64_t id;
-    f->link->open_tx = true;
+    if (f->link && f->mailed)
+        f->link->open_tx = true;
     if (f->listener->split == CONF_SPLIT_STORE)
         return tx_keep(k->tx, r, &id);
     reply_set_str(r, 550, "5.7.1", S("This message is not taken here"));

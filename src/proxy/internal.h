@@ -85,8 +85,8 @@ void link_xforward(struct buf *out, const struct link *l, const struct source *s
 
 /* ---- session.c: a client's session ---------------------------------------------------------------------------- */
 
-enum expect_kind { EXPECT_RSET, EXPECT_XFORWARD, EXPECT_MAIL, EXPECT_RCPT, EXPECT_DATA };
-struct expect { /* a command whose reply has not been read; in tx->arena */
+enum expect_kind { EXPECT_RSET, EXPECT_XFORWARD, EXPECT_MAIL, EXPECT_RCPT, EXPECT_DROP };
+struct expect { /* a command whose reply has not been read (DROP: it was not sent); in tx->arena */
     struct expect *next;
     enum expect_kind kind;
     bool quiet; /* the client was answered already */
@@ -128,13 +128,21 @@ void front_lost(struct recv_client *k, struct reply *r);
 /* A reply on its way to the client: 421 ends the session in pass, and is a 451 elsewhere; 3xx is a mistake. */
 void front_relay(struct recv_client *k, struct reply *r);
 
-/* ---- envelope.c: MAIL, RCPT and their answers ------------------------------------------------------------------ */
+/* ---- envelope.c, rcpt.c: MAIL, RCPT and their answers
+ * ------------------------------------------------------------------ */
 
 enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r) YIELDS;
 enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, str args, struct reply *r) YIELDS;
 /* Reads until an answer for the client is there. False: it was to MAIL, and there is no transaction. */
 bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r) YIELDS;
 void envelope_ahead(struct recv_client *k) YIELDS;
+/* MAIL (behind RSET and XFORWARD, where these are due) on a link that is there then. */
+enum recv_take envelope_send_mail(struct recv_client *k, bool quiet, struct reply *r) YIELDS;
+/* Writes a command whose reply is read in its turn. False: out of memory. */
+bool envelope_expect(struct recv_client *k, enum expect_kind kind, bool quiet, str line) YIELDS;
+/* The reply at once, when nothing may be put off. */
+enum recv_take envelope_settle(struct recv_client *k, bool may_wait, struct reply *r) YIELDS;
+void envelope_no_memory(struct recv_client *k, struct reply *r);
 /* RSET, and the envelope of the transaction as a rule made it. False: refused, *r says how. */
 bool envelope_again(struct recv_client *k, struct reply *r) YIELDS;
 

@@ -202,6 +202,7 @@ static const struct recv_sink sink = {
     .hello = hello,
     .command = pass_command,
     .mail = envelope_mail,
+    .judges_rcpt = true,
     .rcpt = envelope_rcpt,
     .answer = envelope_answer,
     .ahead = envelope_ahead,
