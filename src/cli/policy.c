@@ -70,6 +70,7 @@ static const char *const edit_names[] = {[EDIT_SENDER] = "sender",
                                          [EDIT_BODY] = "body",
                                          [EDIT_TAG] = "tag",
                                          [EDIT_CLASS] = "class",
+                                         [EDIT_WAY] = "send by",
                                          [EDIT_JUNK] = "junk"};
 
 /* What would become of the message. */

@@ -248,6 +248,14 @@ static void tie_milter(struct load *l, const struct conf_rule *x, struct rule_ac
                 titles(l, c->all_milters, sizeof *c->all_milters, c->nmilters));
 }
 
+static void tie_route(struct load *l, const struct conf_rule *x, const struct rule_action *a, const char *where)
+{
+    struct conf *c = l->c;
+    if (a->what == RULE_DO_SEND_BY && !conf_route_named(c, a->name))
+        no_such(l, x->line_then, where, "the title of a section route", a->name,
+                titles(l, c->routes, sizeof *c->routes, c->nroutes));
+}
+
 /* ---- rules ---- */
 
 static void nomem(struct load *l) { l->tmp.e = E_NOMEM; }
@@ -282,9 +290,10 @@ static void check_then(struct load *l, struct conf_rule *x, const char *where)
         fail(&l->e, x->line_then, "%s: then: expected at least one action, found an empty list", where);
     x->actions = arena_array(&l->c->arena, x->then.n, sizeof *x->actions);
     for (size_t i = 0; x->actions && i < x->then.n; i++)
-        if (rule_action(x->then.v[i], &l->c->arena, &x->actions[x->nactions], &why))
+        if (rule_action(x->then.v[i], &l->c->arena, &x->actions[x->nactions], &why)) {
+            tie_route(l, x, &x->actions[x->nactions], where);
             tie_milter(l, x, &x->actions[x->nactions++], where);
-        else if (!why.p)
+        } else if (!why.p)
             nomem(l);
         else
             fail(&l->e, x->line_then, "%s: then: " STR_FMT, where, STR_ARG(why));

@@ -393,6 +393,8 @@ const struct conf_alias *conf_alias(const struct conf *c, str local, str domain)
 /* The route for a recipient's domain and a sender ("" null): exact domain, then longest ".suffix", then "*"; among
  * equals one whose `from` matches goes first, and one with a `from` that does not match is none. NULL: MX. */
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender);
+/* By its title, for `send by`; of several the first without `from`. NULL: none. */
+const struct conf_route *conf_route_named(const struct conf *c, str title);
 
 /* Whether a file is sound Lua: OK, or E_SYNTAX with the line and why. Set once, before anything is loaded; without it
  * files are taken as they are. */

@@ -141,6 +141,15 @@ const struct conf_route *conf_route(const struct conf *c, str domain, str sender
     return r ? r : route_for(c, S("*"), sender);
 }
 
+const struct conf_route *conf_route_named(const struct conf *c, str title)
+{
+    const struct conf_route *found = NULL;
+    for (size_t i = 0; i < c->nroutes; i++)
+        if (str_ieq(c->routes[i].title, title) && (!found || (found->from.n && !c->routes[i].from.n)))
+            found = &c->routes[i];
+    return found;
+}
+
 str conf_file_text(const struct conf *c, str path)
 {
     for (size_t i = 0; i < c->index->nfiles && path.n; i++)

@@ -238,6 +238,8 @@ static bool argument(struct rule_reader *r, struct rule_action *a)
         return name(r, "the name of a tag: letters, digits, \".\", \"-\", \"_\" (at most 32)", a);
     case RULE_DO_MILTER:
         return name(r, "the title of a milter", a);
+    case RULE_DO_SEND_BY:
+        return name(r, "the title of a section route", a);
     case RULE_DO_SCRIPT:
         return name(r, "the name of a function", a);
     case RULE_DO_SCORE:

@@ -110,6 +110,10 @@ static bool edit_envelope(struct tx *t, const struct edit *e, struct reply *r)
     case EDIT_CLASS:
         t->env.class = (uint8_t)(e->index < 255 ? e->index : 255);
         break;
+    case EDIT_WAY:
+        t->env.way = arena_str(&t->arena, e->value);
+        bad = t->env.way.p ? OK : E_NOMEM;
+        break;
     case EDIT_JUNK:
         t->env.flags |= t->conf->check_quarantine == CONF_QUARANTINE_FOLDER ? ENV_JUNK : 0;
         break;

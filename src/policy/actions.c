@@ -167,6 +167,12 @@ ACT(set_class)
                 &(struct edit){.kind = EDIT_CLASS, .index = (uint32_t)a->number, .name = S(""), .value = S("")});
 }
 
+ACT(send_by)
+{
+    UNUSED;
+    return edit(p, m, v, "send by", &(struct edit){.kind = EDIT_WAY, .name = S(""), .value = a->name});
+}
+
 ACT(add_score)
 {
     UNUSED;
@@ -192,4 +198,5 @@ act_fn *const own_acts[RULE_DOS] = {
     [RULE_DO_TAG] = set_tag,
     [RULE_DO_SCORE] = add_score,
     [RULE_DO_CLASS] = set_class,
+    [RULE_DO_SEND_BY] = send_by,
 };

@@ -134,6 +134,7 @@ enum edit_kind {
     EDIT_BODY,          /* body: instead of the one received; the last one counts */
     EDIT_TAG,           /* name, value: for conditions behind it and the log */
     EDIT_CLASS,         /* index: class of the envelope, higher leaves first */
+    EDIT_WAY,           /* value: title of a section route that the message leaves by */
     EDIT_JUNK           /* for the folder of suspicious mail, where check.quarantine says so */
 };
 struct edit {
@@ -212,10 +213,10 @@ struct policy_leaving {
     str site; /* where it goes, for the condition and the log */
     str head; /* the header block */
 };
-/* Is there a rule for what leaves? */
+/* Is there a rule, or a hook, for what leaves? */
 bool policy_out_wanted(const struct conf *c);
-/* What the rules at ROUTE and DELIVER say: CONTINUE, ACCEPT; REFUSE, DEFER, DISCARD with a reply. False: no
- * memory. */
+/* What the rules and the script say at ROUTE and DELIVER: CONTINUE, ACCEPT, HOLD; REFUSE, DEFER, DISCARD with a reply.
+ * False: no memory. */
 bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v) YIELDS;
 
 /* A command that is none, told to the filters that want to know. False: *v holds a refusal of theirs. NULL is fine. */

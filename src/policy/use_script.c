@@ -177,6 +177,8 @@ static void failed(const struct conf *c, err e, struct verdict *v)
 static str head_of(struct policy *p, enum phase ph, const struct matter *m) YIELDS;
 static str head_of(struct policy *p, enum phase ph, const struct matter *m)
 {
+    if (ph >= PHASE_ROUTE)
+        return m->text;
     if (ph != PHASE_END || m->text.n || !m->octets || !m->scan)
         return ph == PHASE_HEADER || ph == PHASE_END ? m->text : S("");
     size_t n = m->scan->head_done ? (size_t)m->scan->body_at : (size_t)m->scan->size, at = 0;

@@ -35,6 +35,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
     struct ticket_rcpt *to = &t->to[i];
     struct msg *m = t->msg;
     bool attempted = to->fate == FATE_DEFERRED;
+    r->flags |= to->fate == FATE_HELD ? RF_HOLD : 0;
     if (attempted) {
         r->attempts += r->attempts < UINT16_MAX;
         texts_drop(&q->texts, &r->reply);
@@ -95,7 +96,7 @@ static void learn(struct site *s, struct lease *l, const struct ticket *t)
     bool attempted = false, served = false;
     for (uint32_t i = 0; i < t->nto; i++) {
         attempted |= t->to[i].fate != FATE_NONE;
-        served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED;
+        served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED && t->to[i].fate != FATE_HELD;
     }
     l->returned += attempted;
     if (s && attempted)

@@ -26,6 +26,7 @@ enum {
     RF_HOLD = 8,          /* what an operator wants done when the attempt ends without delivery */
     RF_REMOVE = 16,
     RF_BOUNCE = 32,
+    RF_RELEASED = 64, /* by an operator */
 };
 
 struct rcpt {
@@ -42,7 +43,7 @@ struct rcpt {
     uint8_t state, flags;
 };
 
-enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16 };
+enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16, MF_WAY = 32 };
 
 /* What few messages have at a time. */
 struct extra {
@@ -65,7 +66,7 @@ struct msg {
     uint16_t active, pending; /* tickets out; tickets whose results are not durable */
     uint16_t sender_n;
     uint8_t class, flags;
-    struct rcpt to[]; /* then the text: sender, addresses */
+    struct rcpt to[]; /* then the text: sender, with MF_WAY an octet of length and the way, addresses */
 };
 
 #define EPOCH_S 1704067200 /* 2024-01-01 */
@@ -81,6 +82,11 @@ static inline bool rcpt_kept(const struct msg *m, const struct rcpt *r)
 }
 static inline const char *msg_text(const struct msg *m) { return (const char *)&m->to[m->nto]; }
 static inline str msg_sender(const struct msg *m) { return str_mem(msg_text(m), m->sender_n); }
+static inline str msg_way(const struct msg *m)
+{
+    const char *p = msg_text(m) + m->sender_n;
+    return m->flags & MF_WAY ? str_mem(p + 1, (unsigned char)*p) : S("");
+}
 static inline str msg_address(const struct msg *m, const struct rcpt *r)
 {
     return str_mem(msg_text(m) + r->address, r->address_n);

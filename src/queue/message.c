@@ -26,7 +26,8 @@ static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, co
 struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rcpt_status *state, struct body *mem)
 {
     uint32_t n = 0;
-    size_t text = env->sender.n;
+    str way = str_sub(env->way, 0, UINT8_MAX);
+    size_t text = env->sender.n + (way.n ? 1 + way.n : 0);
     for (uint32_t i = 0; i < env->nto; i++)
         if (left(state, i)) {
             text += env->to[i].address.n;
@@ -48,10 +49,16 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
     m->class = env->class;
     m->sender_n = (uint16_t)env->sender.n;
     m->flags = (env->flags & ENV_DELAY_TOLD || !env->sender.n ? MF_TOLD : 0) | (state ? MF_RECOVERED : 0) |
-               (env->flags & ENV_LAX ? MF_LAX : 0) | (env->flags & ENV_QUARANTINE ? MF_QUARANTINE : 0);
+               (env->flags & ENV_LAX ? MF_LAX : 0) | (env->flags & ENV_QUARANTINE ? MF_QUARANTINE : 0) |
+               (way.n ? MF_WAY : 0);
     char *p = (char *)&m->to[n];
     memcpy(p, env->sender.n ? env->sender.p : "", env->sender.n);
     uint32_t at = m->sender_n, k = 0;
+    if (way.n) {
+        p[at] = (char)way.n;
+        memcpy(p + at + 1, way.p, way.n);
+        at += 1 + (uint32_t)way.n;
+    }
     for (uint32_t i = 0; i < env->nto; i++) {
         if (!left(state, i))
             continue;
@@ -209,7 +216,7 @@ void rcpt_resolve(struct queue *q, struct rcpt *r)
     struct buf key;
     struct site_limits limits = {1, 1, 1, 0};
     buf_init_fixed(&key, mem, sizeof mem - 1);
-    q->ops.site(q->ops.arg, m->flags & MF_LAX, msg_sender(m), msg_address(m, r), &key, &limits);
+    q->ops.site(q->ops.arg, m->flags & MF_LAX, msg_way(m), msg_sender(m), msg_address(m, r), &key, &limits);
     uint32_t id = site_get(q, buf_str(&key), &limits);
     if (!id || id == r->site) {
         if (id)

@@ -34,7 +34,7 @@ static bool release(struct queue *q, struct rcpt *r)
 {
     if (r->state != R_HELD && !(r->flags & RF_HOLD))
         return false;
-    r->flags &= (uint8_t)~RF_HOLD;
+    r->flags = (uint8_t)((r->flags & ~RF_HOLD) | RF_RELEASED);
     struct msg *m = msg_of(r);
     if (m->flags & MF_QUARANTINE && m->expires < tick_after(q, NEW_LIFE_MS)) {
         m->expires = tick_after(q, NEW_LIFE_MS);

@@ -414,10 +414,11 @@ static void test_clock_back(void **state)
 }
 
 static const char *moved_to = "mx x.test";
-static void moving_site(void *arg, bool lax, str sender, str address, struct buf *key, struct site_limits *l)
+static void moving_site(void *arg, bool lax, str way, str sender, str address, struct buf *key, struct site_limits *l)
 {
     (void)arg;
     (void)lax;
+    (void)way;
     (void)sender;
     (void)address;
     buf_add_c(key, moved_to);

@@ -53,7 +53,10 @@ static uint32_t gather(struct queue *q, const struct site *s, struct rcpt *first
         if (t) {
             rcpt_state(q, r, R_ACTIVE);
             t->pos[n] = i;
-            t->to[n] = (struct ticket_rcpt){.index = r->index, .attempts = r->attempts, .address = msg_address(m, r)};
+            t->to[n] = (struct ticket_rcpt){.index = r->index,
+                                            .attempts = r->attempts,
+                                            .released = r->flags & RF_RELEASED,
+                                            .address = msg_address(m, r)};
         }
         n++;
     }

@@ -32,6 +32,7 @@ enum fate {
     FATE_RELAYED,   /* the same, to a hop without DSN: a wanted success report is ours to make */
     FATE_DEFERRED,  /* 4xx, no connection, ...: try again by the table of delays */
     FATE_FAILED,    /* 5xx and the like: bounce */
+    FATE_HELD,      /* a rule wants it held until an operator releases it; no attempt counted */
     FATE_REPLACED,  /* its message was put anew under other recipients (already durable) */
 };
 
@@ -39,6 +40,7 @@ struct ticket_rcpt {
     uint32_t index;    /* into the envelope's recipients */
     uint8_t fate;      /* enum fate; filled in by send */
     uint16_t attempts; /* before this one */
+    bool released;     /* an operator has let it go: no rule holds it again */
     str address;       /* valid while the ticket is held */
     str reply;         /* filled in by send, allocated in ticket->arena: "550 5.1.1 no such user" */
     str remote;        /* name of the server that said so; empty: ourselves */
@@ -120,9 +122,11 @@ struct report {
 struct queue_ops {
     void *arg;
     /* The site of a recipient: its key and limits; pure, quick, on loop 0. A key names the way completely, e.g.
-     * "mx example.com", "smtp 127.0.0.1:2599", "lmtp 127.0.0.1:24", "maildir example.test", "discard". `lax`: ENV_LAX.
+     * "mx example.com", "smtp 127.0.0.1:2599", "lmtp 127.0.0.1:24", "maildir example.test", "discard". `lax`: ENV_LAX;
+     * `way`: of the envelope.
      */
-    void (*site)(void *arg, bool lax, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits);
+    void (*site)(void *arg, bool lax, str way, str sender, str address, struct buf *ret_key,
+                 struct site_limits *ret_limits);
     /* A new lease: spawn its fiber. Runs on lease->loop. False: no memory; the lease is taken back. */
     bool (*start)(void *arg, struct lease *l);
     /* Recipients that ended other than by plain delivery, or wanted a success report: write the reports that RFC 3461

@@ -256,10 +256,11 @@ void spool_send(struct spool *s, struct spool_group *g)
 
 /* ---- the rooms above ---- */
 
-static void ops_site(void *arg, bool lax, str sender, str address, struct buf *key, struct site_limits *l)
+static void ops_site(void *arg, bool lax, str way, str sender, str address, struct buf *key, struct site_limits *l)
 {
     (void)arg;
     (void)lax;
+    (void)way;
     (void)sender;
     buf_add_c(key, "mx ");
     buf_add(key, str_skip(address, str_rfind(address, '@') + 1));

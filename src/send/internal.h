@@ -37,7 +37,8 @@ struct route {
     bool lax; /* of WAY_MX without a route section: neither DANE nor MTA-STS is kept to (RFC 8460 5.3) */
 };
 /* ret->domain lies in `mem`. */
-void route_find(const struct conf *c, bool lax, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret);
+void route_find(const struct conf *c, bool lax, str way, str sender, str address, char mem[ROUTE_DOMAIN_MAX],
+                struct route *ret);
 /* The site's key: `mx DOMAIN`, `lax DOMAIN`, `reports`, `route NAME`, `route NAME mx DOMAIN`, `domain NAME`, `maildir
  * NAME`, `backup NAME`, `discard`. */
 void route_key(struct buf *out, const struct route *r);

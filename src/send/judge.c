@@ -1,5 +1,6 @@
 /* The rules of the configuration that stand before an attempt (at = "route", "deliver"): what they refuse fails, what
- * they put off waits, what they discard is done. Without such rules nothing of this happens. */
+ * they put off waits, what they discard is done, what they hold waits for an operator (once). Likewise the hooks of a
+ * script. Without such rules nothing of this happens. */
 #include "base/cleanup.h"
 #include "policy/policy.h"
 #include "send/internal.h"
@@ -24,6 +25,10 @@ static void give(struct ticket *t, uint32_t i, const struct verdict *v)
     struct buf text;
     struct finding f;
     buf_init_fixed(&text, mem, sizeof mem);
+    if (v->kind == VERDICT_HOLD && !t->to[i].released) {
+        t->to[i].fate = FATE_HELD;
+        return;
+    }
     enum fate fate = v->kind == VERDICT_REFUSE    ? FATE_FAILED
                      : v->kind == VERDICT_DEFER   ? FATE_DEFERRED
                      : v->kind == VERDICT_DISCARD ? FATE_RELAYED

@@ -40,7 +40,7 @@ static enum dsn_action action_of(const struct conf *c, const struct report *r, c
     struct route way;
     if (r->delayed || !ended_well(to))
         return r->delayed ? DSN_DELAYED : DSN_FAILED;
-    route_find(c, false, env->sender, env->to[to->index].address, mem, &way);
+    route_find(c, false, env->way, env->sender, env->to[to->index].address, mem, &way);
     return route_is_final(&way) ? DSN_DELIVERED : DSN_RELAYED;
 }
 

@@ -58,11 +58,13 @@ static void by_domain(const struct conf *c, const struct conf_domain *d, struct 
     r->tls = r->way == WAY_BACKUP ? mx_level(c, d->tls) : (enum tls_level)d->tls;
 }
 
-void route_find(const struct conf *c, bool lax, str sender, str address, char mem[ROUTE_DOMAIN_MAX], struct route *ret)
+void route_find(const struct conf *c, bool lax, str way, str sender, str address, char mem[ROUTE_DOMAIN_MAX],
+                struct route *ret)
 {
     str domain = domain_of(address, mem);
     const struct conf_domain *d = directory_domain(c, domain);
-    const struct conf_route *v = d ? NULL : conf_route(c, domain, sender);
+    const struct conf_route *v = d || !way.n ? NULL : conf_route_named(c, way);
+    v = d || v ? v : conf_route(c, domain, sender);
     *ret = (struct route){.way = WAY_MX, .domain = domain, .tls = (enum tls_level)c->send_tls, .lax = lax && !d && !v};
     if (conf_takes_reports(c, address))
         ret->way = WAY_REPORTS;
@@ -181,13 +183,14 @@ void route_limits(const struct conf *c, const struct route *r, struct site_limit
     };
 }
 
-void send_site(void *arg, bool lax, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits)
+void send_site(void *arg, bool lax, str way, str sender, str address, struct buf *ret_key,
+               struct site_limits *ret_limits)
 {
     (void)arg;
     struct conf *c = send_world.conf();
     SCRATCH char mem[ROUTE_DOMAIN_MAX];
     struct route r;
-    route_find(c, lax, sender, address, mem, &r);
+    route_find(c, lax, way, sender, address, mem, &r);
     route_key(ret_key, &r);
     route_limits(c, &r, ret_limits);
     conf_drop(&c);

@@ -55,7 +55,7 @@ static struct conf *conf;
 static void key_of(const char *sender, const char *to, struct buf *out, struct route *ret)
 {
     static char mem[ROUTE_DOMAIN_MAX];
-    route_find(conf, false, str_c(sender), str_c(to), mem, ret);
+    route_find(conf, false, S(""), str_c(sender), str_c(to), mem, ret);
     buf_clear(out);
     route_key(out, ret);
 }

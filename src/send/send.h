@@ -39,7 +39,8 @@ void sts_close(void) BLOCKS;
 void send_route_name(struct buf *out, const struct conf_route *v);
 
 /* The three of struct queue_ops (queue/queue.h); arg is not used. */
-void send_site(void *arg, bool lax, str sender, str address, struct buf *ret_key, struct site_limits *ret_limits);
+void send_site(void *arg, bool lax, str way, str sender, str address, struct buf *ret_key,
+               struct site_limits *ret_limits);
 bool send_start(void *arg, struct lease *l);
 err send_report(void *arg, const struct report *r) YIELDS;
 

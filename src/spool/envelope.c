@@ -1,14 +1,23 @@
 /* Envelopes in their stored form. Version 1: fixed fields, strings with 16-bit lengths, recipients.
  * Version 2, of messages that need it: before all that, when to release and by when to deliver.
- * Version 3, likewise: as 2, and before that why it is held. */
+ * Version 3, likewise: as 2, and before that why it is held. Version 4: as 3, and before that the way it leaves by. */
 #include "spool/internal.h"
 
-enum { ENVELOPE_VERSION = 1, ENVELOPE_TIMED = 2, ENVELOPE_HELD = 3, RECIPIENT_LEAST = 9, TIMED = 8 + 8 + 1 + 1 };
+enum {
+    ENVELOPE_VERSION = 1,
+    ENVELOPE_TIMED = 2,
+    ENVELOPE_HELD = 3,
+    ENVELOPE_WAY = 4,
+    RECIPIENT_LEAST = 9,
+    TIMED = 8 + 8 + 1 + 1
+};
 
 static bool timed(const struct envelope *e) { return e->release_ms || e->by_ms || e->by || e->priority; }
 
 static uint8_t version_of(const struct envelope *e)
 {
+    if (e->way.n)
+        return ENVELOPE_WAY;
     return e->held_why.n ? ENVELOPE_HELD : timed(e) ? ENVELOPE_TIMED : ENVELOPE_VERSION;
 }
 
@@ -16,7 +25,9 @@ err envelope_encode(struct buf *out, const struct envelope *e)
 {
     uint8_t version = version_of(e);
     buf_put_u8(out, version);
-    if (version == ENVELOPE_HELD)
+    if (version >= ENVELOPE_WAY)
+        buf_put_str16(out, e->way);
+    if (version >= ENVELOPE_HELD)
         buf_put_str16(out, e->held_why);
     if (version >= ENVELOPE_TIMED) {
         buf_put_u64(out, (uint64_t)e->release_ms);
@@ -72,9 +83,11 @@ err envelope_decode(struct arena *a, str bytes, struct envelope *ret)
     struct cur c = cur_of(bytes);
     struct envelope e = {0};
     uint8_t version = cur_u8(&c);
-    if (version < ENVELOPE_VERSION || version > ENVELOPE_HELD)
+    if (version < ENVELOPE_VERSION || version > ENVELOPE_WAY)
         return E_CORRUPT;
-    if (version == ENVELOPE_HELD)
+    if (version >= ENVELOPE_WAY)
+        e.way = cur_str16(&c);
+    if (version >= ENVELOPE_HELD)
         e.held_why = cur_str16(&c);
     if (version >= ENVELOPE_TIMED) {
         e.release_ms = (int64_t)cur_u64(&c);
@@ -107,7 +120,8 @@ size_t envelope_size(const struct envelope *e)
 {
     size_t n = 1 + 3 * 8 + 2 * 4 + 4 + 4 + 8 + 6 * 2 + 4;
     n += version_of(e) >= ENVELOPE_TIMED ? TIMED : 0;
-    n += version_of(e) == ENVELOPE_HELD ? 2 + e->held_why.n : 0;
+    n += version_of(e) >= ENVELOPE_HELD ? 2 + e->held_why.n : 0;
+    n += version_of(e) >= ENVELOPE_WAY ? 2 + e->way.n : 0;
     n += e->sender.n + e->envid.n + e->client.n + e->helo.n + e->user.n + e->message_id.n;
     for (uint32_t i = 0; i < e->nto; i++) {
         n += RECIPIENT_LEAST + e->to[i].address.n + e->to[i].orcpt.n;

@@ -70,6 +70,14 @@ static void round_trip(void **state)
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_true(str_eq(e.held_why, held.held_why) && e.flags == held.flags && e.nto == 3 && !e.release_ms);
     buf_free(&two);
+    for (int i = 0; i < 2; i++) { /* with and without a reason to be held */
+        held.way = S("bulk");
+        encode(&two, &held);
+        assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
+        assert_true(str_eq(e.way, held.way) && str_eq(e.held_why, held.held_why) && e.nto == 3);
+        buf_free(&two);
+        held.held_why = S("");
+    }
     encode(&two, &empty);
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_int_equal(e.nto, 0);
