@@ -5,15 +5,18 @@ proxy and Haraka where they are installed. The client keeps its connections unle
 import http.server
 import os
 import shutil
+import signal
 import statistics
 import threading
 import time
 
-from harness import Failure, Folder, Process, free_port, wait_port
+from harness import Failure, Folder, Process, free_port, npm, wait_port
 from postfix import Postfix
 from postrider import Postrider
 from smtp import Client
 import tools
+
+HARAKA = "3.1.1"   # of npm, where no other is installed
 
 CONF = """
 hostname = "edge.example.test"
@@ -147,11 +150,11 @@ class ByHaraka(Direct):
     name = "haraka"
 
     def __init__(self, sink, _):
-        program = os.environ.get("HARAKA") or shutil.which("haraka")
-        if not program:
-            raise Failure("haraka is not installed (npm install -g Haraka, or HARAKA=its program)")
+        program = os.environ.get("HARAKA") or shutil.which("haraka") or \
+            os.path.join(npm("Haraka", HARAKA)["NODE_PATH"], ".bin", "haraka")
         self.folder = Folder("haraka-bench-")
-        os.mkdir(self.folder.file("config"))
+        own = os.path.join(os.path.dirname(os.path.realpath(program)), "..", "config")   # it does not start without its defaults
+        shutil.copytree(own, self.folder.file("config"))
         self.port = free_port()
         for name, text in (("smtp.ini", "listen=127.0.0.1:%d\nnodes=%d\n" % (self.port, os.cpu_count())),
                            ("plugins", "rcpt_to.in_host_list\nqueue/smtp_proxy\n"), ("host_list", "dest.example\n"),
@@ -165,7 +168,7 @@ class ByHaraka(Direct):
         return self
 
     def __exit__(self, *_):
-        self.process.stop()
+        self.process.stop(signal.SIGKILL)   # its workers end with it
         self.folder.remove()
 
 
@@ -187,7 +190,7 @@ def rate_once(make, args, messages, extra):
         with make(port, args) as subject:
             def load(count):
                 return tools.gen(folder, subject.port, "--connections", min(args.connections, 20), "--messages", count,
-                                 "--size", args.size, *extra).wait()
+                                 "--size", args.size, *extra).wait(180)
             load(100)
             before = cpu(subject.pids())
             result = load(messages)
