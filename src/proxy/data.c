@@ -58,6 +58,12 @@ static void chunk_replies(struct recv_client *k, uint32_t most)
     }
 }
 
+/* What came so far holds nothing that has to be framed anew. */
+static bool is_plain(const struct recv_client *k)
+{
+    return !front_of(k)->held && !(k->tx->scan.flags & (DATA_DOT_LINE | DATA_BARE));
+}
+
 /* Octets of the message as they are to arrive there. */
 void data_put(struct recv_client *k, str octets)
 {
@@ -77,6 +83,8 @@ void data_put(struct recv_client *k, str octets)
         conn_writev(c, &(struct iovec){(void *)(uintptr_t)octets.p, octets.n}, 1);
         f->chunks++;
         chunk_replies(k, CHUNKS_AHEAD);
+    } else if (is_plain(k) && data_out_whole(&f->out, octets)) {
+        conn_write(c, octets);
     } else {
         for (str piece; data_out_next(&f->out, &octets, &piece);)
             conn_write(c, piece);

@@ -58,6 +58,9 @@ void data_out_init(struct data_out *d);
  * as one message. Not needed when the message has none of DATA_DOT_LINE, DATA_BARE and DATA_UNENDED:
  * write it as it is and then S(".\r\n"). */
 bool data_out_next(struct data_out *d, str *in, str *ret_piece);
+/* The same at once for octets that are known to have neither a line that begins with a dot nor a bare CR or LF: true,
+ * and they go as they are. False: they must be cut, because a CRLF is torn at one of their ends. */
+bool data_out_whole(struct data_out *d, str octets);
 /* What ends the message: ".\r\n", or "\r\n.\r\n" when it did not end in CRLF. Once, after the last piece. */
 str data_out_end(const struct data_out *d);
 

@@ -63,6 +63,14 @@ bool data_out_next(struct data_out *d, str *in, str *ret_piece)
     }
 }
 
+bool data_out_whole(struct data_out *d, str octets)
+{
+    if (d->state == CR || !octets.n || octets.p[octets.n - 1] == '\r')
+        return false;
+    d->state = octets.p[octets.n - 1] == '\n' ? BOL : LINE;
+    return true;
+}
+
 str data_out_end(const struct data_out *d) { return d->state == BOL ? S(".\r\n") : S("\r\n.\r\n"); }
 
 void data_text_feed(struct data_text *t, str in, struct buf *out)

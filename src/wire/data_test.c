@@ -284,6 +284,34 @@ static void send_dot(void **state)
         }
 }
 
+/* Octets that are in order go as they are, wherever they are cut. */
+static void whole(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"a\r\nb\r\n", "a\r\n\r\nb", "\r\n", "x"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t step = 1; step < 9; step++) {
+            str in = str_c(rows[i]), piece;
+            char mem[64];
+            struct buf out;
+            struct data_out d;
+            buf_init_fixed(&out, mem, sizeof mem);
+            data_out_init(&d);
+            for (size_t at = 0; at < in.n; at += step) {
+                str part = str_sub(in, at, at + step);
+                if (data_out_whole(&d, part))
+                    buf_add(&out, part);
+                else
+                    while (data_out_next(&d, &part, &piece))
+                        buf_add(&out, piece);
+            }
+            buf_add(&out, data_out_end(&d));
+            str end = str_ends(in, S("\r\n")) ? S(".\r\n") : S("\r\n.\r\n");
+            assert_true(str_eq(str_sub(buf_str(&out), 0, in.n), in));
+            assert_true(str_eq(str_skip(buf_str(&out), in.n), end));
+        }
+}
+
 static const struct {
     const char *in, *out;
 } texts[] = {
@@ -322,6 +350,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(receive_dot),  cmocka_unit_test(receive_chunks),
                                        cmocka_unit_test(line_limit),   cmocka_unit_test(body_offset),
                                        cmocka_unit_test(blocks_agree), cmocka_unit_test(send_dot),
-                                       cmocka_unit_test(local_text)};
+                                       cmocka_unit_test(whole),        cmocka_unit_test(local_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
