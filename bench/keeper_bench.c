@@ -120,7 +120,7 @@ int main(int argc, char **argv)
         return 1;
     struct rt_start s = {.nloops = 1, .npool = 1, .init = begin, .drain = RT_S};
     err e = rt_run(&s);
-    kill(keeper, SIGKILL);
+    kill(keeper, SIGTERM); /* a profiler writes what it has */
     waitpid(keeper, NULL, 0);
     buf_free(&pem);
     return e ? 1 : 0;

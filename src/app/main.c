@@ -1,6 +1,7 @@
 /* postrider: one program, several names and commands. What each command does is in its room. */
 #include "app/app.h"
 #include "cli/cli.h"
+#include "reports/reports.h"
 #include "script/script.h"
 
 #include <stdio.h>
@@ -37,5 +38,6 @@ int main(int argc, char **argv)
         {"upgrade", upgrade, "-c FILE",
          "let this version take over from the one that runs: same process, ports and queue"}};
     conf_script_checker(is_lua);
+    cli_reports_here(reports_answer_here);
     return cli_main(argc, argv, own, sizeof own / sizeof *own);
 }

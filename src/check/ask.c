@@ -57,6 +57,8 @@ static const char *type_name(enum dns_type t)
         return "TXT";
     case DNS_AAAA:
         return "AAAA";
+    case DNS_SRV:
+        return "SRV";
     case DNS_TLSA:
         return "TLSA";
     }

@@ -5,7 +5,7 @@
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
-#include <stddef.h>
+#include "base/buf.h"
 
 struct cli_command {
     const char *name;                  /* "serve" */
@@ -15,6 +15,10 @@ struct cli_command {
 
 /* The whole of main: `more` are commands of rooms above. The exit status (sysexits.h). */
 int cli_main(int argc, char **argv, const struct cli_command *more, size_t nmore);
+
+/* What answers `reports` when no server runs: words behind it, reports.db in the folder. An exit status. */
+typedef int cli_reports_fn(int data_dir, const str *words, size_t n, bool json, struct buf *out, struct buf *why);
+void cli_reports_here(cli_reports_fn *fn);
 
 /* Takes `-c FILE` out of argv, wherever it stands before a "--": the path, which else is that of the environment
  * variable POSTRIDER_CONF, else /etc/postrider/postrider.conf. NULL: -c without a file. */

@@ -221,6 +221,35 @@ static void record(struct doctor *d, str subject, str name, str want, bool used)
                STR_ARG(str_skip(name, str_search(name, S("._domainkey.")) + 12)));
 }
 
+/* RFC 6186, RFC 8314: where mail programs find the ports for sending. Nobody is lost without, so it is no error. */
+static void services(struct doctor *d, str subject, str domain)
+{
+    for (size_t i = 0; i < d->conf->nlisteners; i++) {
+        const struct conf_listener *l = &d->conf->listeners[i];
+        const char *name = l->tls == CONF_TLS_IMPLICIT ? "_submissions" : "_submission";
+        struct dns_answer a;
+        struct ip_port at;
+        bool here = false;
+        if (!l->submission || !ip_from_sockaddr((const struct sockaddr *)&l->address, sizeof l->address, &at))
+            continue;
+        err e = doctor_ask(d, DNS_SRV, &a, "%s._tcp." STR_FMT, name, STR_ARG(domain));
+        for (size_t k = 0; k < a.n; k++)
+            here |= a.v[k].port == at.port && str_ieq(a.v[k].data, d->conf->hostname);
+        if (here)
+            doctor_say(d, FINDING_OK, subject, "%s leads mail programs to port %u", name, at.port);
+        else
+            doctor_say(d, FINDING_WARNING, subject,
+                       "%s._tcp does not lead mail programs to port %u: %s\tpublish: %s._tcp." STR_FMT
+                       ". SRV 0 1 %u " STR_FMT ".",
+                       name, at.port,
+                       e && !nothing(e)             ? err_text(e)
+                       : !a.n                       ? "there is no such record"
+                       : a.n == 1 && !a.v[0].data.n ? "its record says that there is no such service"
+                                                    : "its records name other servers or ports",
+                       name, STR_ARG(domain), at.port, STR_ARG(d->conf->hostname));
+    }
+}
+
 static void dkim(struct doctor *d, str subject, const struct conf_dkim *k)
 {
     AUTO_BUF want = {.max = 8192};
@@ -261,6 +290,7 @@ void doctor_domain(struct doctor *d, str domain)
     dmarc(d, buf_str(&subject), domain);
     doctor_sts(d, buf_str(&subject), domain);
     doctor_tlsrpt(d, buf_str(&subject), domain);
+    services(d, buf_str(&subject), domain);
 }
 
 /* ---- the way out ------------------------------------------------------------------------------------------------- */

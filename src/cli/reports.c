@@ -1,9 +1,11 @@
-/* `postrider reports`: what a running server has received; and `reports read`, files of reports as a person reads them.
- */
+/* `postrider reports`: what the server has received, asked of it, or read from its file when none runs; and `reports
+ * read`, files of reports as a person reads them. */
 #include "cli/internal.h"
 #include "wire/findings.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 enum { INPUT_MAX = 64 << 20, UNPACKED_MAX = 64 << 20, READ_MAX = 256 << 20 };
@@ -89,6 +91,48 @@ static int read_files(int argc, char **argv)
     return status;
 }
 
+/* ---- without a server -------------------------------------------------------------------------------------------- */
+
+enum { WORDS_MAX = 20, ANSWER_MAX = 256 << 20 };
+
+static cli_reports_fn *answer_here;
+
+void cli_reports_here(cli_reports_fn *fn) { answer_here = fn; }
+
+/* Nothing is made by looking: without reports.db there are no reports. */
+static int open_folder(const struct conf *c, int *ret_dir)
+{
+    char path[1024];
+    if (!str_to_c(c->data_dir, path, sizeof path))
+        return cli_fail(EX_CONFIG, "the path of data-dir is too long");
+    *ret_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_dir >= 0 && faccessat(*ret_dir, "reports.db", R_OK | W_OK, 0) == 0)
+        return EX_OK;
+    return cli_fail(errno == ENOENT ? EX_NOINPUT : EX_NOPERM,
+                    "no server answers, and %s/reports.db cannot be opened: %s", path, strerror(errno));
+}
+
+static int without_server(const struct conf *c, int argc, char **argv)
+{
+    AUTO_FD dir = -1;
+    AUTO_BUF out = {.max = ANSWER_MAX}, why = {.max = 65536};
+    str words[WORDS_MAX];
+    size_t n = 0;
+    bool as_json = false;
+    int status = open_folder(c, &dir);
+    for (int i = 1; i < argc && n < WORDS_MAX; i++)
+        if (str_eq(str_c(argv[i]), S("--json")))
+            as_json = true;
+        else
+            words[n++] = str_c(argv[i]);
+    if (status)
+        return status;
+    status = answer_here(dir, words, n, as_json, &out, &why);
+    if (why.n)
+        buf_add_char(&why, '\n');
+    return cli_write_all(1, buf_str(&out)) || cli_write_all(2, buf_str(&why)) ? EX_IOERR : status;
+}
+
 int cli_reports(int argc, char **argv)
 {
     const char *file = cli_config_file(&argc, argv);
@@ -96,5 +140,13 @@ int cli_reports(int argc, char **argv)
         return cli_fail(EX_USAGE, "-c: expected the path of a configuration file behind it");
     if (argc > 1 && str_eq(str_c(argv[1]), S("read")))
         return read_files(argc, argv);
-    return control_run(file, argc, argv, NULL, 0);
+    int status = EX_OK;
+    struct conf *c = cli_conf(file, &status);
+    if (!c)
+        return status;
+    AUTO_FD fd = cli_connect_unix(c->control_socket);
+    bool here = fd < 0 && answer_here && (errno == ENOENT || errno == ECONNREFUSED);
+    status = here ? without_server(c, argc, argv) : control_run(file, argc, argv, NULL, 0);
+    conf_drop(&c);
+    return status;
 }

@@ -170,8 +170,8 @@ static const char *type_name(unsigned type)
     static const struct {
         unsigned type;
         const char *name;
-    } names[] = {{DNS_A, "A"},     {DNS_CNAME, "CNAME"}, {DNS_PTR, "PTR"},  {DNS_MX, "MX"},
-                 {DNS_TXT, "TXT"}, {DNS_AAAA, "AAAA"},   {DNS_TLSA, "TLSA"}};
+    } names[] = {{DNS_A, "A"},     {DNS_CNAME, "CNAME"}, {DNS_PTR, "PTR"}, {DNS_MX, "MX"},
+                 {DNS_TXT, "TXT"}, {DNS_AAAA, "AAAA"},   {DNS_SRV, "SRV"}, {DNS_TLSA, "TLSA"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].type == type)
             return names[i].name;
@@ -231,7 +231,7 @@ static err copy_answer(const struct dns_result *r, unsigned type, bool any, stru
     to.n = 0;
     for (size_t i = 0; i < from->n && to.v; i++)
         if (!names || dns_name_plain(from->v[i].data))
-            to.v[to.n++] = (struct dns_record){from->v[i].preference, arena_str(a, from->v[i].data)};
+            to.v[to.n++] = (struct dns_record){from->v[i].preference, arena_str(a, from->v[i].data), from->v[i].port};
     if (a->e)
         return a->e;
     *ret = to;

@@ -8,6 +8,7 @@
 
 enum {
     DNS_RECORDS_MAX = 100,       /* of one answer that are kept */
+    DNS_TEXTS_MAX = 1000,        /* ... of type TXT: the one that matters may be among many */
     DNS_NAME_MAX = 253,          /* octets of a name as text, without the last dot */
     DNS_ANSWER_MAX = 128 * 1024, /* octets of memory for one answer */
 };

@@ -160,6 +160,12 @@ static err read_data(str m, const struct rr *r, struct arena *a, struct dns_reco
             return E_SYNTAX;
         ret->preference = (uint16_t)u16_at(m, r->at);
         return text_name_data(m, r, 2, a, &ret->data);
+    case DNS_SRV: /* RFC 2782: priority, weight, port, target */
+        if (r->n < 7)
+            return E_SYNTAX;
+        ret->preference = (uint16_t)u16_at(m, r->at);
+        ret->port = (uint16_t)u16_at(m, r->at + 4);
+        return text_name_data(m, r, 6, a, &ret->data);
     case DNS_PTR:
     case DNS_CNAME:
         return text_name_data(m, r, 0, a, &ret->data);
@@ -233,15 +239,15 @@ static bool follow_cname(struct reading *d)
     return false;
 }
 
-/* The records of the type, at most DNS_RECORDS_MAX. *ret_seen counts the unreadable ones, too. */
+/* The records of the type, at most DNS_RECORDS_MAX or DNS_TEXTS_MAX. *ret_seen counts the unreadable ones, too. */
 static err collect(struct reading *d, unsigned type, struct arena *a, struct dns_answer *ret, size_t *ret_seen)
 {
     struct rr r;
-    size_t at = d->answers, seen = 0, n = 0;
-    struct dns_record *v = arena_array(a, DNS_RECORDS_MAX < d->nanswers ? DNS_RECORDS_MAX : d->nanswers, sizeof *v);
+    size_t at = d->answers, seen = 0, n = 0, most = type == DNS_TXT ? DNS_TEXTS_MAX : DNS_RECORDS_MAX;
+    struct dns_record *v = arena_array(a, most < d->nanswers ? most : d->nanswers, sizeof *v);
     if (!v && d->nanswers)
         return a->e;
-    for (unsigned i = 0; i < d->nanswers && n < DNS_RECORDS_MAX && read_rr(d->m, &at, &r); i++) {
+    for (unsigned i = 0; i < d->nanswers && n < most && read_rr(d->m, &at, &r); i++) {
         if (r.type != type || r.class != 1 || !name_eq(&r.owner, &d->name))
             continue;
         seen++;

@@ -73,6 +73,23 @@ static void test_records(void **state)
     assert_string_equal(text_of(DNS_TLSA), "5 _25._tcp.mx.test: 030101abcd");
 }
 
+static void test_srv(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct dns_answer ans;
+    arena_init(&a, 256, DNS_ANSWER_MAX);
+    msg_begin(&m, 1, 0, "_submission._tcp.a.test", DNS_SRV);
+    rr_bytes(&m, "@12", DNS_SRV, 5, S("\0\1\0\2\2\x4b\2Mx\1a\4test\0"));
+    rr_bytes(&m, "@12", DNS_SRV, 5, S("\0\0\0\0\0\0\0")); /* the root: there is no such service */
+    rr_bytes(&m, "@12", DNS_SRV, 5, S("\0\1\0\2\2\x4b")); /* cut off */
+    assert_int_equal(dns_msg_read(buf_str(&m.b), DNS_SRV, &a, &ans), OK);
+    assert_int_equal(ans.n, 2);
+    assert_true(ans.v[0].preference == 1 && ans.v[0].port == 587 && str_eq(ans.v[0].data, S("mx.a.test")));
+    assert_true(ans.v[1].port == 0 && ans.v[1].data.n == 0);
+    arena_free(&a);
+}
+
 static void test_cnames(void **state)
 {
     (void)state;
@@ -192,6 +209,16 @@ static void test_many(void **state)
     assert_int_equal(dns_msg_read(buf_str(&m.b), DNS_A, &a, &ans), OK);
     assert_int_equal(ans.n, 100);
     arena_free(&a);
+    msg_begin(&m, 1, 0, "many.test", DNS_TXT);
+    for (int i = 0; i < DNS_TEXTS_MAX + 1; i++)
+        rr_bytes(&m, "@12", DNS_TXT, 5, S("\1x"));
+    arena_init(&a, 256, DNS_ANSWER_MAX);
+    assert_int_equal(dns_msg_read(buf_str(&m.b), DNS_TXT, &a, &ans), OK);
+    assert_int_equal(ans.n, DNS_TEXTS_MAX);
+    arena_free(&a);
+    msg_begin(&m, 1, 0, "many.test", DNS_A);
+    for (int i = 0; i < 150; i++)
+        rr_bytes(&m, "@12", DNS_A, 5, S("\1\2\3\4"));
     arena_init(&a, 64, 100);
     assert_int_equal(dns_msg_read(buf_str(&m.b), DNS_A, &a, &ans), E_LIMIT);
     arena_free(&a);
@@ -297,9 +324,9 @@ static void test_hosts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records),  cmocka_unit_test(test_cnames), cmocka_unit_test(test_negative),
-        cmocka_unit_test(test_bad_data), cmocka_unit_test(test_broken), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_records),  cmocka_unit_test(test_srv),      cmocka_unit_test(test_cnames),
+        cmocka_unit_test(test_negative), cmocka_unit_test(test_bad_data), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_many),     cmocka_unit_test(test_names),    cmocka_unit_test(test_hosts),
     };
     return cmocka_run_group_tests_name("net/dns_msg", tests, NULL, NULL);
 }

@@ -199,15 +199,25 @@ struct conf;
 void dns_follow(struct conf *c);
 void dns_end(void); /* this loop asks no more */
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type {
+    DNS_A = 1,
+    DNS_CNAME = 5,
+    DNS_PTR = 12,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_SRV = 33,
+    DNS_TLSA = 52
+};
 struct dns_record {
-    uint16_t preference; /* MX */
-    str data;            /* A: 4 octets, AAAA: 16, MX/PTR/CNAME: name in lower case without
+    uint16_t preference; /* MX; of SRV the priority */
+    str data;            /* A: 4 octets, AAAA: 16, MX/PTR/CNAME/SRV: name in lower case without
                           * the last dot (the root, as in a null MX: ""), TXT: joined strings, TLSA: rdata */
+    uint16_t port;       /* SRV */
 };
 struct dns_answer {
     struct dns_record *v;
-    size_t n;      /* at most 100 */
+    size_t n;      /* at most 100, of TXT 1000 */
     str canonical; /* the name at the end of the CNAMEs */
     bool secure;   /* validated (DNSSEC) */
     uint32_t ttl;

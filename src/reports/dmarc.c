@@ -14,9 +14,20 @@ static const char *request_word(enum dmarc_request r)
     return words[r];
 }
 
+/* Whole addresses only: a part of one would be somebody else's. */
+static str first_addresses(str rua)
+{
+    if (rua.n <= RUA_MAX)
+        return rua;
+    size_t comma = str_rfind(str_sub(rua, 0, RUA_MAX + 1), ',');
+    return str_sub(rua, 0, comma == STR_NONE ? 0 : comma);
+}
+
 static void make_policy(struct buf *out, const struct check_dmarc *d)
 {
-    buf_add(out, str_sub(d->rua, 0, RUA_MAX));
+    str rua = first_addresses(d->rua);
+    for (size_t i = 0; i < rua.n; i++)
+        buf_add_char(out, (unsigned char)rua.p[i] < ' ' ? ' ' : rua.p[i]);
     add_word(out, request_word(d->p));
     add_word(out, request_word(d->sp));
     add_word(out, request_word(d->np));

@@ -28,5 +28,7 @@ err reports_received(const struct envelope *env, str octets) YIELDS;
 /* The command `reports`: words behind it. The answer, for people or as JSON, goes to `out`, what is wrong to `why`; an
  * exit status. On the pool. */
 int reports_answer(const str *words, size_t n, bool json, struct buf *out, struct buf *why) BLOCKS;
+/* The same where no server runs: reports.db is opened in that folder, and closed. */
+int reports_answer_here(int data_dir, const str *words, size_t n, bool json, struct buf *out, struct buf *why) BLOCKS;
 
 #endif

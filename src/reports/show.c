@@ -379,3 +379,14 @@ int reports_answer(const str *words, size_t n, bool json, struct buf *out, struc
         buf_add_c(why, "postrider: reports: reports.db cannot be read");
     return status;
 }
+
+int reports_answer_here(int data_dir, const str *words, size_t n, bool json, struct buf *out, struct buf *why)
+{
+    if (reports_open(data_dir, &(struct reports){0}, why)) {
+        buf_add_c(why, " (reports.db)");
+        return FAIL;
+    }
+    int status = reports_answer(words, n, json, out, why);
+    reports_close();
+    return status;
+}

@@ -1,4 +1,5 @@
 /* What is counted is what a report says: lines, policies, limits, periods and their times. */
+#include "reports/dmarc.c"
 #include "reports/test_place.h"
 
 enum { DAY = 86400 };
@@ -172,9 +173,37 @@ static void dmarc(void **state)
     place_end();
 }
 
+/* Thousands of addresses: those that fit are kept, each of them whole; a tab among them ends nothing. */
+static void many_addresses(void **state)
+{
+    (void)state;
+    AUTO_BUF rua = {.max = 100000}, policy = {.max = 4096};
+    struct check_dmarc d = {.p = DMARC_REJECT};
+    for (int i = 0; i < 3000; i++)
+        buf_printf(&rua, "%smailto:a%d@a.test", i ? ",\t" : "", i);
+    for (size_t n = RUA_MAX - 30; n < RUA_MAX + 30; n++) {
+        d.rua = str_sub(buf_str(&rua), 0, n);
+        buf_clear(&policy);
+        make_policy(&policy, &d);
+        str rest = buf_str(&policy), kept = field_take(&rest);
+        assert_true(kept.n <= RUA_MAX && (n <= RUA_MAX || str_ends(kept, S("@a.test"))));
+        assert_str(field_take(&rest), "reject");
+    }
+    d.rua = str_mem(rua.p, 0);
+    buf_clear(&rua);
+    buf_add_c(&rua, "mailto:");
+    for (int i = 0; i < RUA_MAX; i++)
+        buf_add_char(&rua, 'x');
+    d.rua = buf_str(&rua); /* none fits */
+    buf_clear(&policy);
+    make_policy(&policy, &d);
+    assert_true(policy.n < 100);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tls), cmocka_unit_test(switched_off), cmocka_unit_test(limit),
-                                       cmocka_unit_test(times), cmocka_unit_test(dmarc)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tls),   cmocka_unit_test(switched_off),
+                                       cmocka_unit_test(limit), cmocka_unit_test(times),
+                                       cmocka_unit_test(dmarc), cmocka_unit_test(many_addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,12 @@ def rsa(modulus_octets, exponent=b"\x01\x00\x01"):
 ZONE = {
     "big._domainkey.a.test": {"TXT": [rsa(2048)]}, "over._domainkey.a.test": {"TXT": [rsa(513)]},
     "small._domainkey.a.test": {"TXT": [rsa(127)]}, "e._domainkey.a.test": {"TXT": [rsa(256, b"\x7f" * 200)]},
-    "ok._domainkey.a.test": {"TXT": [rsa(256)]},
+    "ok._domainkey.a.test": {"TXT": [rsa(256)]}, "tiny._domainkey.a.test": {"TXT": [rsa(64)]},
+    "ed31._domainkey.a.test": {"TXT": ["v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31).decode()]},
+    "ed33._domainkey.a.test": {"TXT": ["v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 33).decode()]},
+    "strings._domainkey.a.test": {"TXT": [["v=DKIM1; p="] + [c for c in rsa(256)[11:]]]},
+    "records._domainkey.a.test": {"TXT": ["v=DKIM1; n=%d; p=YQ==" % i for i in range(400)]},
+    "loop._domainkey.a.test": {"CNAME": "loop._domainkey.a.test"}, "slow._domainkey.a.test": "TIMEOUT",
     "long._domainkey.a.test": {"TXT": ["v=DKIM1; n=" + "x" * 30000 + "; p=YQ=="]},
     "tags._domainkey.a.test": {"TXT": ["v=DKIM1; " + "".join("t%d=x;" % i for i in range(5000)) + "p=YQ=="]},
     "many._domainkey.a.test": {"TXT": [rsa(256).replace("v=DKIM1", "v=DKIM1; n=%d" % i) for i in range(40)]},
@@ -89,6 +94,33 @@ CASES = {
     "a record of 30 KB": ("dkim", SIG % ("relaxed/relaxed", "a.test", "long", "from") + FROM + "\r\n", "too long"),
     "a record of 5,000 tags": ("dkim", SIG % ("relaxed/relaxed", "a.test", "tags", "from") + FROM + "\r\n", None),
     "40 records": ("dkim", SIG % ("relaxed/relaxed", "a.test", "many", "from") + FROM + "\r\n", None),
+    "a key of 512 bits": ("dkim", SIG % ("relaxed/relaxed", "a.test", "tiny", "from") + FROM + "\r\n", "too short"),
+    "an Ed25519 key of 31 octets": ("dkim", SIG.replace("rsa-", "ed25519-") % ("relaxed/relaxed", "a.test", "ed31", "from") + FROM + "\r\n",
+                                    "not a key"),
+    "an Ed25519 key of 33 octets": ("dkim", SIG.replace("rsa-", "ed25519-") % ("relaxed/relaxed", "a.test", "ed33", "from") + FROM + "\r\n",
+                                    "not a key"),
+    "a record in 400 strings": ("dkim", SIG % ("simple/simple", "a.test", "strings", "from") + FROM + "\r\n", None),
+    "400 records": ("dkim", SIG % ("simple/simple", "a.test", "records", "from") + FROM + "\r\n", None),
+    "a key that is an alias of itself": ("dkim", SIG % ("simple/simple", "a.test", "loop", "from") + FROM + "\r\n", None),
+    "50 keys that never come": ("dkim", "".join(SIG % ("simple/simple", "a.test", "x%d.slow" % i, "from") for i in range(50)) + FROM + "\r\n", None),
+    "a tag twice": ("dkim", SIG.replace("c=", "d=a.test; c=") % ("simple/simple", "a.test", "ok", "from") + FROM + "\r\n", "not a list of tags"),
+    "48 tags": ("dkim", SIG.replace("v=1;", "v=1; " + "".join("z%d=x; " % i for i in range(40))) % ("simple/simple", "a.test", "ok", "from") + FROM +
+                "\r\n", "body hash"),
+    "49 tags": ("dkim", SIG.replace("v=1;", "v=1; " + "".join("z%d=x; " % i for i in range(41))) % ("simple/simple", "a.test", "ok", "from") + FROM +
+                "\r\n", "too many tags"),
+    "a tag list of 1 MB": ("dkim", SIG.replace("v=1;", "v=1; z=" + "x" * (1 << 20) + ";") % ("simple/simple", "a.test", "ok", "from") + FROM + "\r\n",
+                           None),
+    "x= of 40 digits, which is never": ("dkim", SIG.replace("v=1;", "v=1; x=" + "9" * 40 + ";") % ("simple/simple", "a.test", "ok", "from") + FROM +
+                                        "\r\n", "body hash"),
+    "x= below zero": ("dkim", SIG.replace("v=1;", "v=1; x=-1;") % ("simple/simple", "a.test", "ok", "from") + FROM + "\r\n", "x= is not"),
+    "t= a year ahead": ("dkim", SIG.replace("v=1;", "v=1; t=%d;" % (int(time.time()) + 31536000)) % ("simple/simple", "a.test", "ok", "from") + FROM +
+                        "\r\n", "future"),
+    "l= of 76 digits": ("dkim", SIG.replace("v=1;", "v=1; l=" + "9" * 76 + ";") % ("simple/simple", "a.test", "ok", "from") + FROM + "\r\n", "longer"),
+    "l= of 77 digits": ("dkim", SIG.replace("v=1;", "v=1; l=" + "9" * 77 + ";") % ("simple/simple", "a.test", "ok", "from") + FROM + "\r\n", "l= is not"),
+    "a b= of 2 MB of blanks": ("dkim", SIG.replace("A" * 344, "A" * 172 + " \t" * (1 << 20) + "A" * 172) % ("simple/simple", "a.test", "ok", "from") + FROM +
+                               "\r\n", "too long"),
+    "a field of 30 MB": ("dkim", SIG % ("relaxed/relaxed", "a.test", "ok", "from:x") + FROM + "x: " + "a b\r\n " * (5 << 20) + "\r\n\r\n", None),
+    "a set of instance 51": ("arc", "ARC-Seal: i=51; a=rsa-sha256; cv=pass; d=a.test; s=ok; b=YQ==\r\n" + FROM + "\r\n", "instance"),
     "5,000 seals": ("arc", "ARC-Seal: i=1; a=rsa-sha256; cv=none; d=a.test; s=ok; b=YQ==\r\n" * 5000 + FROM + "\r\n",
                     "more than 50"),
     "50 sets that are no good": ("arc", "".join(

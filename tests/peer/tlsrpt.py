@@ -213,6 +213,13 @@ def whole_round():
         equal(w.b.json("reports", "list", "--until", "2020-01-01"), {"reports": []}, "a filter by time")
         check(len(w.b.json("reports", "list", "--since", "1d")["reports"]) >= len(wanted), "another")
         # by HTTPS, too
+        listed, whole = w.b.cli("reports", "list", "--kind", "tls").stdout, w.b.json("reports", "show", str(one["id"]))
+        w.b.stop()                                          # reports.db is read by the command itself
+        equal(w.b.cli("reports", "list", "--kind", "tls").stdout, listed, "the list without a server")
+        equal(w.b.json("reports", "show", str(one["id"])), whole, "one of them without a server")
+        check("tested.test" in w.b.cli("reports", "summary").stdout, "the sums without a server")
+        check("there is no report 99999" in w.b.cli("reports", "show", "99999", ok=(1,)).stderr, "one that is not there")
+        w.b.start()
         wait_until(lambda: len(w.collector.posted) >= len(wanted), 60, "posted reports")
         for path, kind, body in w.collector.posted:
             equal((path, kind), ("/v1/reports", "application/tlsrpt+gzip"), "the request")
