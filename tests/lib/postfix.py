@@ -36,12 +36,13 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """`settings` are lines of main.cf on top of a plain relay for loopback."""
+    """`settings` are lines of main.cf on top of a plain relay for loopback. `resolv_conf`: a file that it finds in place of
+    /etc/resolv.conf, in a mount namespace of its own; then it also asks DNS."""
 
-    def __init__(self, port, settings=None, processes=100, folder=None):
+    def __init__(self, port, settings=None, processes=100, folder=None, resolv_conf=None):
         check(os.geteuid() == 0, "Postfix has to be started by root")
         need("postfix")
-        self.port = port
+        self.port, self.resolv_conf = port, resolv_conf
         self.own_folder = folder is None
         self.folder = folder or Folder("postfix-test-")
         owner = pwd.getpwnam("postfix")
@@ -60,6 +61,8 @@ class Postfix:
             "smtpd_peername_lookup": "no", "default_process_limit": str(processes), "biff": "no",
             "import_environment": "MAIL_CONFIG TZ LANG=C", "disable_dns_lookups": "yes",
         }
+        if resolv_conf:
+            main.update({"disable_dns_lookups": "no", "smtp_host_lookup": "dns", "smtp_dns_support_level": "dnssec"})
         main.update(settings or {})
         self.conf = self.folder.file("conf")
         os.mkdir(self.conf)
@@ -68,7 +71,10 @@ class Postfix:
         self.running = False
 
     def command(self, *args, ok=(0,)):
-        return run(need("postfix"), "-c", self.conf, *args, ok=ok)
+        words = [need("postfix"), "-c", self.conf, *args]
+        if self.resolv_conf:
+            words = [need("unshare"), "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', self.resolv_conf] + words
+        return run(*words, ok=ok)
 
     def start(self):
         try:

@@ -1,8 +1,10 @@
 """A signed DNS for tests: nsd serves a root zone of ours, signed by ldns-signzone, and unsigned zones below it; unbound answers
-for the world, validating nothing itself, so that who asks must.
+for the world, validating nothing itself, so that who asks must; or with `system`, for peers that ask the resolver of the system
+and believe it, validating, at port 53 of an address of loopback.
 
     with SignedDns(ZONE_LINES, unsigned={"open.test": LINES}) as dns:
         dns.port, dns.anchor            # where to ask; a file with the root's DS record
+        dns.resolv_conf                 # with `system`: a file in place of /etc/resolv.conf (Postfix(resolv_conf=...))
 """
 import glob
 import os
@@ -29,11 +31,10 @@ UNBOUND = """server:
   chroot: ""
   pidfile: ""
   use-syslog: no
-  interface: 127.0.0.1
-  port: {port}
+  interface: {address}@{port}
   do-ip6: no
   do-not-query-localhost: no
-  module-config: "iterator"
+  module-config: "{modules}"
   local-zone: "test." nodefault
   unblock-lan-zones: yes
 {extra}
@@ -55,9 +56,10 @@ class SignedDns:
     """`spoil`: words in the signed zone that are replaced after signing, so that their signatures are wrong. `extra`: lines for
     unbound's server section."""
 
-    def __init__(self, lines, unsigned=None, spoil=None, extra=""):
+    def __init__(self, lines, unsigned=None, spoil=None, extra="", system=None):
         self.folder = Folder("postrider-dns-")
-        self.port, self.nsd_port = free_port(), free_port()
+        self.address, self.port, self.nsd_port = system or "127.0.0.1", 53 if system else free_port(), free_port()
+        self.resolv_conf = self.folder.file("resolv.conf", "nameserver %s\noptions edns0 trust-ad\n" % self.address)
         where = self.folder.path
         zone = self.folder.file("root.zone", ROOT.format(lines="\n".join(
             list(lines) + ["%s. IN NS ns.test." % name for name in unsigned or {}])))
@@ -76,7 +78,9 @@ class SignedDns:
                              % (name, "\n".join(own)))
             zones += 'zone:\n  name: "%s."\n  zonefile: "%s.zone"\n' % (name, name)
         stubs = "".join('stub-zone:\n  name: "%s."\n  stub-addr: 127.0.0.1@%d\n' % (name, self.nsd_port) for name in unsigned or {})
-        names = {"nsd": self.nsd_port, "port": self.port, "folder": where, "zones": zones, "stubs": stubs, "extra": extra}
+        names = {"nsd": self.nsd_port, "port": self.port, "folder": where, "zones": zones, "stubs": stubs, "address": self.address,
+                 "modules": "validator iterator" if system else "iterator",
+                 "extra": extra + ('  trust-anchor-file: "%s"' % self.anchor if system else "")}
         nsd, unbound = self.folder.file("nsd.conf", NSD.format(**names)), self.folder.file("unbound.conf", UNBOUND.format(**names))
         self.processes = [Process([need("nsd"), "-d", "-c", nsd], self.folder.file("nsd.log"), cwd=where),
                           Process([need("unbound"), "-d", "-c", unbound], self.folder.file("unbound.log"), cwd=where)]
@@ -93,7 +97,7 @@ class SignedDns:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.5)
             try:
-                s.sendto(question, ("127.0.0.1", self.port))
+                s.sendto(question, (self.address, self.port))
                 return b"\x7f\x00\x00\x01" in s.recv(600)
             except OSError:
                 return False

@@ -133,7 +133,7 @@ class FakeServer:
     def __init__(self, offers=USUAL, script=None, port=0, lmtp=False, certificate=None, implicit_tls=False, address="127.0.0.1"):
         self.offers, self.script, self.lmtp = list(offers), dict(script or {}), lmtp
         self.transactions, self.sessions, self.commands = [], [], []
-        self.certificate, self.implicit_tls = certificate, implicit_tls
+        self.certificate, self.implicit_tls, self.address = certificate, implicit_tls, address
         self.lock = threading.Lock()
         self.sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

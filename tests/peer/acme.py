@@ -5,6 +5,7 @@ import ssl
 import socket
 import threading
 import time
+import urllib.request
 
 from common import main
 import confs
@@ -20,12 +21,12 @@ class Pebble:
     """The authority; it refuses a part of its own nonces, as the tests of ACME clients should expect."""
 
     def __init__(self, life, proof_port, zone=None, reject=20, eab=None):
-        self.folder, self.port = Folder(), free_port()
+        self.folder, self.port, self.management = Folder(), free_port(), free_port()
         self.dns = DnsServer(dict(ZONE) if zone is None else zone)
         cert, key = certificate(self.folder, ["localhost"], "pebble")
         self.ca = cert
         self.folder.file("pebble.json", json.dumps({"pebble": {
-            "listenAddress": "127.0.0.1:%d" % self.port, "managementListenAddress": "127.0.0.1:%d" % free_port(),
+            "listenAddress": "127.0.0.1:%d" % self.port, "managementListenAddress": "127.0.0.1:%d" % self.management,
             "certificate": cert, "privateKey": key, "httpPort": proof_port, "tlsPort": proof_port,
             "ocspResponderURL": "", "externalAccountBindingRequired": eab is not None, "externalAccountMACKeys": eab or {}, "certificateValidityPeriod": life}}))
         env = dict(os.environ, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT=str(reject), PEBBLE_AUTHZREUSE="0")
@@ -37,6 +38,12 @@ class Pebble:
         self.process.start()
         wait_port(self.port, 15, self.process)
         return self
+
+    def root(self):
+        """The certificate that all of its own end in, PEM."""
+        context = ssl.create_default_context(cafile=self.ca)
+        with urllib.request.urlopen("https://localhost:%d/roots/0" % self.management, timeout=20 * LOAD, context=context) as f:
+            return f.read().decode()
 
     def __exit__(self, *_):
         self.process.stop()
@@ -227,4 +234,29 @@ def not_there():
             s.wait_issued(60)
 
 
-main("acme", by_http, by_tls, bound, renews, refused_names, not_there)
+def policy_host():
+    """A certificate that also proves mta-sts.DOMAIN: the MTA-STS policy is served by HTTPS to somebody who checks the name"""
+    proof_port, web = free_port(), free_port()
+    zone = {**ZONE, "mta-sts.example.test": {"CNAME": "mx.example.test"}, "example.test": {"MX": ["10 mx.example.test"]}}
+    with Pebble(86400, proof_port, zone) as ca, Server(ca, proof_port) as s:
+        s.wait_issued()
+        text = open(s.conf).read().replace('"mail.example.test"}', '"mail.example.test", "mta-sts.example.test"}')
+        s.stop()
+        with open(s.conf, "w") as f:
+            f.write(text + 'listener web { address = "127.0.0.1:%d"  protocol = "https" }\nsts { mode = "enforce" }\n' % web)
+        s.start()
+        context = ssl.create_default_context(cadata=ca.root())
+
+        def policy():
+            try:
+                with socket.create_connection(("127.0.0.1", web), 20 * LOAD) as raw, \
+                        context.wrap_socket(raw, server_hostname="mta-sts.example.test") as c:
+                    c.sendall(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.example.test\r\nConnection: close\r\n\r\n")
+                    return b"".join(iter(lambda: c.recv(4096), b""))
+            except OSError:                                 # the old certificate, that does not name the host, yet
+                return b""
+        got = wait_until(policy, 60, "a policy under a certificate for its host; the log ends:\n" + s.log(2000))
+        check(got.startswith(b"HTTP/1.1 200") and b"mode: enforce\r\nmx: mx.example.test\r\n" in got, "%r" % got)
+
+
+main("acme", by_http, by_tls, bound, renews, refused_names, not_there, policy_host)

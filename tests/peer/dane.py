@@ -7,10 +7,9 @@ import ssl
 from common import main
 import confs
 from harness import Authority, Folder, certificate, check, equal, free_port, run, wait_until
-from mailtext import message, stuffed
+from outgoing import fake_servers, send
 from postrider import Postrider
 from signed_dns import SignedDns
-from smtp import Client, FakeServer
 from tlsrpt import Web
 
 
@@ -41,11 +40,10 @@ class World:
         tlsa = {"good": right, "wrong": "3 1 1 " + WRONG, "ta": "2 0 1 " + whole(ta.certificate), "tawrong": "2 0 1 " + whole(ta.certificate), "unusable": "1 1 1 " + WRONG,
                 "plain": right, "bogus": "3 1 1 " + "ab" * 32, "nomx": right}
         self.port, self.mx = free_port(), free_port()
-        lines, self.servers = [], {}
-        self.address = {name: "127.0.26.%d" % (i + 1) for i, name in enumerate(DOMAINS)}
+        lines = []
+        self.servers = fake_servers(DOMAINS, "127.0.26", self.mx, lambda name: None if name == "plain" else (chain, key) if name in ("ta", "tawrong") else pair)
+        self.address = {name: s.address for name, s in self.servers.items()}
         for name, address in self.address.items():
-            given = None if name == "plain" else (chain, key) if name in ("ta", "tawrong") else pair
-            self.servers[name] = FakeServer(address=address, port=self.mx, certificate=given, offers=FakeServer.USUAL + (("STARTTLS",) if given else ()))
             host = name + ".test." if name == "nomx" else "mx.%s.test." % name
             if name == "open":
                 continue
@@ -85,16 +83,7 @@ class World:
 
     def send(self, name):
         """The last event of a message to the domain."""
-        rcpt = "someone@%s.test" % name
-        with Client(self.port) as c:
-            c.hello()
-            equal(c.mail("sender@client.test", [rcpt], stuffed(message(name)))[0], 250, "our answer")
-
-        def told():
-            found = self.server.json("why", rcpt)["messages"]
-            events = found[0]["events"] if found else []
-            return events[-1] if events and events[-1]["event"] in ("delivered", "deferred", "bounced") else None
-        event = wait_until(told, 20, "what became of the message to " + name)
+        event = send(self.server, self.port, "someone@%s.test" % name, name)
         equal(len(self.servers[name].transactions), int(event["event"] == "delivered"), "messages that the server of %s took" % name)
         return event
 

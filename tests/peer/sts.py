@@ -8,10 +8,9 @@ import time
 from common import main
 import confs
 from dnsd import DnsServer
-from harness import Authority, Folder, certificate, check, equal, free_port, wait_until
-from mailtext import message, stuffed
+from harness import Authority, Folder, certificate, check, equal, free_port
+from outgoing import fake_servers, send
 from postrider import Postrider
-from smtp import Client, FakeServer
 
 WEB = "127.0.27.200"
 
@@ -78,13 +77,10 @@ class World:
         pairs = {"good": ca.issue(*names), "selfsigned": certificate(self.folder), None: None}
         self.web = Web(ca.issue(*["mta-sts.%s.test" % n for n in DOMAINS]), {n + ".test": p for n, (p, _) in DOMAINS.items()})
         self.mx, self.port = free_port(), free_port()
-        zone, self.servers = {}, {}
-        for i, (name, (_, pair)) in enumerate(DOMAINS.items()):
-            address = "127.0.27.%d" % (i + 1)
-            self.servers[name] = FakeServer(address=address, port=self.mx, certificate=pairs[pair],
-                                            offers=FakeServer.USUAL + (("STARTTLS",) if pair else ()))
+        zone, self.servers = {}, fake_servers(DOMAINS, "127.0.27", self.mx, lambda name: pairs[DOMAINS[name][1]])
+        for name, server in self.servers.items():
             zone["%s.test" % name] = {"MX": ["10 mx.%s.test" % name]}
-            zone["mx.%s.test" % name] = {"A": [address]}
+            zone["mx.%s.test" % name] = {"A": [server.address]}
             zone["_mta-sts.%s.test" % name] = {"TXT": ["v=STSv1; id=1;"], "ttl": 1}
             zone["mta-sts.%s.test" % name] = {"A": [WEB]}
         self.dns = DnsServer(zone)
@@ -109,16 +105,7 @@ class World:
         self.folder.remove()
 
     def send(self, name, box="someone"):
-        rcpt = "%s@%s.test" % (box, name)
-        with Client(self.port) as c:
-            c.hello()
-            equal(c.mail("sender@client.test", [rcpt], stuffed(message(name)))[0], 250, "our answer")
-
-        def told():
-            found = self.server.json("why", rcpt)["messages"]
-            events = found[0]["events"] if found else []
-            return events[-1] if events and events[-1]["event"] in ("delivered", "deferred", "bounced") else None
-        return wait_until(told, 20, "what became of the message to " + name)
+        return send(self.server, self.port, "%s@%s.test" % (box, name), name)
 
 
 def all_kinds():
