@@ -134,6 +134,19 @@ static err start_tls(struct peer *p)
     return e ? e : say_hello(p);
 }
 
+/* The server said more than it was asked, or has gone already: none of its answers would be the one to its command.
+ * What it says is told to people, and the next server is tried. */
+static err out_of_turn(struct peer *p)
+{
+    err e = peer_reply(p, p->conf->send_command_time);
+    p->gone = true;
+    if (e)
+        return peer_fail(p, e, err_esc(e), "%s before the first message", err_text(e));
+    if (p->in.r.code == 421) /* RFC 5321 3.8: at any time */
+        return peer_fail_reply(p, "before the first message");
+    return peer_fail(p, E_PROTOCOL, "5.0", "the server said %d without being asked", p->in.r.code);
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------------------- */
 
 err peer_greet(struct peer *p, bool tls)
@@ -151,5 +164,7 @@ err peer_greet(struct peer *p, bool tls)
     e = say_hello(p);
     if (!e)
         e = start_tls(p);
-    return e ? e : peer_log_in(p);
+    if (!e)
+        e = peer_log_in(p);
+    return e || peer_alive(p) ? e : out_of_turn(p);
 }

@@ -68,6 +68,11 @@ err peer_command(struct peer *p, const char *fmt, ...)
     va_end(ap);
     if (n < 0 || (size_t)n >= sizeof line)
         return E_BUG;
+    if (conn_buffered(
+            &p->conn)) { /* said before it was asked: taken for the answer, every later one would be off by one */
+        p->gone = true;
+        return E_PROTOCOL;
+    }
     p->conn.deadline = rt_after(p->conf->send_command_time);
     conn_write(&p->conn, (str){line, (size_t)n});
     return peer_reply(p, p->conf->send_command_time);

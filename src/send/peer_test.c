@@ -34,6 +34,12 @@ static const struct row rows[] = {
      EHLO "HELO relay.test|QUIT|"},
     {"EHLO close", "", "", "EHLO=close", "", "after EHLO", EHLO "-|"},
     {"EHLO long line", "", "", "EHLO=long", "", "broke the protocol after EHLO", NULL},
+    {"EHLO answered twice", "", "", "EHLO=250 a/250 b", "", "the server said 250 without being asked", EHLO "-|"},
+    {"EHLO answered, then 421", "", "", "EHLO=250 a/421 4.3.2 bye", "", "421 4.3.2 bye (before the first message of",
+     NULL},
+    {"EHLO answered, then 5xx", "", "", "EHLO=250 a/550 5.7.1 no", "", "the server said 550 without being asked",
+     EHLO "-|"},
+    {"all answers ahead of time", "", "", "GREETING=220 x/250 a/250 b/250 c/354 d/250 e", "", "451 4.5.0 ", NULL},
     {"a name of its own", "helo = \"other.test\"", "", NULL, "1:R250", "", "EHLO other.test|" SENT},
 
     {"TLS", "", "STARTTLS", NULL, "1:R250", "", EHLO "STARTTLS|" EHLO SENT},
