@@ -148,8 +148,10 @@ void do_bdat(struct session *s, const struct cmd *c, struct reply *r)
     enum fault f = cmd_bdat(c->args, most, &size, &last);
     if (f) {
         fault_reply(r, f, false);
-        if (f == FAULT_BDAT_RANGE) { /* more octets follow than anybody would wait for */
-            s->why = "BDAT out of range";
+        /* Out of range: more octets follow than anybody would wait for. Malformed with octets behind it: they are a
+         * chunk, and must not be taken for commands. */
+        if (f == FAULT_BDAT_RANGE || conn_buffered(s->c)) {
+            s->why = f == FAULT_BDAT_RANGE ? "BDAT out of range" : "octets behind a malformed BDAT";
             s->closing = true;
         }
         return;
