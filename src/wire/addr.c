@@ -1,6 +1,7 @@
 /* Mailboxes, paths, domains and address literals of SMTP (RFC 5321 4.1.2, 4.1.3; RFC 6531 3.3). */
 #include "wire/addr.h"
 #include "base/text.h"
+#include "wire/idn.h"
 #include "wire/ip.h"
 
 #include <string.h>
@@ -257,6 +258,16 @@ static enum fault finish(const struct addr *a, struct addr *ret)
     return FAULT_NONE;
 }
 
+/* Labels beyond ASCII must be U-labels (RFC 6531 3.3, RFC 5890 2.3.2.1): what has no A-label is no domain. */
+static enum fault check_labels(const struct addr *a, struct arena *mem)
+{
+    str ascii;
+    if (a->kind != ADDR_NAME || text_ascii(a->domain))
+        return FAULT_NONE;
+    err e = idn_to_ascii(a->domain, mem, &ascii);
+    return e == E_NOMEM ? FAULT_ADDR_NOMEM : e ? FAULT_ADDR_DOMAIN : FAULT_NONE;
+}
+
 enum fault addr_path(str *text, unsigned flags, struct arena *mem, struct addr *ret)
 {
     struct addr a = {.local = S_INIT(""), .domain = S_INIT("")};
@@ -275,6 +286,7 @@ enum fault addr_path(str *text, unsigned flags, struct arena *mem, struct addr *
     } else {
         f = drop_route(&in, flags, &a);
         f = f ? f : take_mailbox(&in, '>', flags, mem, &a);
+        f = f ? f : check_labels(&a, mem);
         if (f)
             return f;
     }

@@ -1,8 +1,8 @@
 /*
  * Mail addresses as they stand in SMTP commands: RFC 5321 4.1.2 and 4.1.3, RFC 6531 3.3. Pure.
  *
- * A parsed address is views into the text it came from; only a local part with backslashes needs
- * memory (from the arena). addr_copy makes it last. Header fields are parsed by wire/head.
+ * A parsed address is views into the text it came from; only a local part with backslashes, and a domain beyond ASCII
+ * in a path, need memory (from the arena). addr_copy makes it last. Header fields are parsed by wire/head.
  */
 #ifndef WIRE_ADDR_H
 #define WIRE_ADDR_H

@@ -124,6 +124,7 @@ static const struct {
     {"<a@b\xc3\xa9>", 0, FAULT_ADDR_8BIT, 0, 0, 0},
     {"<\xc3\xa9@b>", UTF, FAULT_NONE, "\xc3\xa9@b", "\xc3\xa9", ""},
     {"<a@b\xc3\xa9.c>", UTF, FAULT_NONE, "a@b\xc3\xa9.c", "a", ""},
+    {"<a@b\xe2\x80\xa8.c>", UTF, FAULT_ADDR_DOMAIN, 0, 0, 0}, /* a line separator is in no U-label */
     {"<\"\xc3\xa9 x\"@b>", UTF, FAULT_NONE, "\"\xc3\xa9 x\"@b", "\xc3\xa9 x", ""},
     {"<\"\\\xc3\xa9\"@b>", UTF, FAULT_ADDR_SYNTAX, 0, 0, 0},
     {"<\xe9@b>", UTF, FAULT_ADDR_UTF8, 0, 0, 0},
