@@ -62,6 +62,16 @@ enum key_verdict keyset_verify(const struct keyset *k, const struct jwt *j);
  * wanted, if that is due. NULL: it does not answer. */
 struct keyset *keys_of(const struct conf_oauth *o, const struct keyset *beside) YIELDS;
 
+/* ---- answers.c: what introspection said, for introspection-age ---- */
+
+enum { ANSWERS_KEPT = 1024, ANSWER_KEY = 32 };
+bool answer_key(const struct conf_oauth *o, str token, unsigned char ret[ANSWER_KEY]); /* false: no memory */
+bool answer_find(const unsigned char key[ANSWER_KEY], rt_time now, char ret_account[OAUTH_ACCOUNT_MAX + 1]);
+void answer_keep(const unsigned char key[ANSWER_KEY], rt_time until, const char account[OAUTH_ACCOUNT_MAX + 1]);
+/* Until when an answer of now may be used: for o->introspection_age, and not beyond the token's own end; 0: not at all.
+ */
+rt_time answer_until(const struct conf_oauth *o, struct json_object *said, rt_time now, int64_t now_s);
+
 /* ---- introspect.c ---- */
 
 enum oauth_result introspect(const struct conf_oauth *o, str token, struct oauth_owner *ret) YIELDS;

@@ -102,7 +102,18 @@ static enum oauth_result understand(const struct conf_oauth *o, struct json_obje
     return ret->why ? OAUTH_NO : OAUTH_YES;
 }
 
-enum oauth_result introspect(const struct conf_oauth *o, str token, struct oauth_owner *ret)
+rt_time answer_until(const struct conf_oauth *o, struct json_object *said, rt_time now, int64_t now_s)
+{
+    int64_t end, left = o->introspection_age / RT_S;
+    if (json_get(said, "exp") && !json_whole(json_get(said, "exp"), &end))
+        return 0;
+    if (json_get(said, "exp") && end - now_s < left)
+        return end > now_s ? now + (end - now_s) * RT_S : 0;
+    return o->introspection_age ? now + o->introspection_age : 0;
+}
+
+static enum oauth_result ask(const struct conf_oauth *o, str token, rt_time *ret_until, struct oauth_owner *ret) YIELDS;
+static enum oauth_result ask(const struct conf_oauth *o, str token, rt_time *ret_until, struct oauth_owner *ret)
 {
     AUTO_ARENA a = {0};
     AUTO_BUF body;
@@ -126,5 +137,24 @@ enum oauth_result introspect(const struct conf_oauth *o, str token, struct oauth
     AUTO_JSON *said = authority_ask(o, o->introspection, &q, &text, &a);
     if (auth.p)
         OPENSSL_cleanse(auth.p, auth.cap);
+    if (said)
+        *ret_until = answer_until(o, said, rt_now(), rt_wall_ms() / 1000);
     return said ? understand(o, said, ret) : OAUTH_DOWN;
+}
+
+enum oauth_result introspect(const struct conf_oauth *o, str token, struct oauth_owner *ret)
+{
+    unsigned char key[ANSWER_KEY];
+    rt_time until = 0;
+    bool may = o->introspection_age && answer_key(o, token, key);
+    if (may && answer_find(key, rt_now(), ret->account)) {
+        metric_add(M_oauth_cached, 1);
+        ret->by = o;
+        ret->why = NULL;
+        return OAUTH_YES;
+    }
+    enum oauth_result r = ask(o, token, &until, ret);
+    if (may && r == OAUTH_YES && until)
+        answer_keep(key, until, ret->account);
+    return r;
 }

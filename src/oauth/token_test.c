@@ -329,6 +329,48 @@ static void claims(void **state)
     }
 }
 
+static void answers_kept(void **state)
+{
+    (void)state;
+    struct conf_list aud = {(str[]){S("mail")}, 1};
+    const struct conf_oauth one = {.title = S("a"), .introspection = S("https://a.test/"), .audience = aud},
+                            other = {.title = S("a"), .introspection = S("https://a.test/"), .scope = S("smtp")};
+    unsigned char k1[ANSWER_KEY], k2[ANSWER_KEY], k3[ANSWER_KEY];
+    char account[OAUTH_ACCOUNT_MAX + 1] = "alice@a.test", got[OAUTH_ACCOUNT_MAX + 1];
+    assert_true(answer_key(&one, S("t1"), k1) && answer_key(&one, S("t2"), k2) && answer_key(&other, S("t1"), k3));
+    assert_true(memcmp(k1, k2, sizeof k1) && memcmp(k1, k3, sizeof k1)); /* another token, other demands */
+    answer_keep(k1, 100, account);
+    assert_true(answer_find(k1, 99, got));
+    assert_string_equal(got, account);
+    assert_false(answer_find(k1, 100, got));
+    assert_false(answer_find(k2, 1, got) || answer_find(k3, 1, got));
+}
+
+static void answers_end(void **state)
+{
+    static const struct {
+        int64_t age;
+        const char *said;
+        rt_time want; /* the answer came at 5 s, 1000 s after 1970 */
+    } cases[] = {
+        {60 * RT_S, "{}", 65 * RT_S},
+        {60 * RT_S, "{\"exp\":1060}", 65 * RT_S},
+        {60 * RT_S, "{\"exp\":1059}", 64 * RT_S},
+        {60 * RT_S, "{\"exp\":1001}", 6 * RT_S},
+        {60 * RT_S, "{\"exp\":1000}", 0},
+        {60 * RT_S, "{\"exp\":10}", 0},
+        {60 * RT_S, "{\"exp\":\"soon\"}", 0},
+        {0, "{}", 0},
+        {0, "{\"exp\":2000}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct conf_oauth o = {.introspection_age = cases[i].age};
+        AUTO_JSON *said = json_parse(str_c(cases[i].said), JSON_DEPTH);
+        assert_int_equal(answer_until(&o, said, 5 * RT_S, 1000), cases[i].want);
+    }
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -351,6 +393,7 @@ int main(void)
         cmocka_unit_test(messages),   cmocka_unit_test(names_are_bounded), cmocka_unit_test(rfc7515),
         cmocka_unit_test(rfc8037),    cmocka_unit_test(of_a_library),      cmocka_unit_test(changed),
         cmocka_unit_test(not_tokens), cmocka_unit_test(headers),           cmocka_unit_test(key_sets),
-        cmocka_unit_test(claims),     cmocka_unit_test(refusals)};
+        cmocka_unit_test(claims),     cmocka_unit_test(answers_kept),      cmocka_unit_test(answers_end),
+        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ from tokens import Issuer, Key, secret_file
 
 OAUTH = """oauth company {{
     issuer = "{name}"  jwks = "{name}/jwks"  audience = {{"mail"}}  scope = "smtp"
-    introspection = "{name}/introspect"  client = "mail server"  secret-file = "{secret}"
+    introspection = "{name}/introspect"  introspection-age = 2s  client = "mail server"  secret-file = "{secret}"
     openid-configuration = "{name}/.well-known/openid-configuration"
     ca-file = "ca.pem"  keys-again = "1s"
 }}
@@ -228,7 +228,7 @@ def hmac_token(key, claims):
 
 
 def introspection():
-    """Opaque tokens: the authority is asked each time, with the client's name and secret; what it says counts"""
+    """Opaque tokens: the authority is asked once in introspection-age, with the client's name and secret; what it says counts"""
     with World() as w:
         now = int(time.time())
         w.issuer.active = {
@@ -238,8 +238,11 @@ def introspection():
             "strange": {"active": "yes", "username": USER}}
         for token, want in (("good", 235), ("ended", 535), ("other", 535), ("unknown", 535), ("strange", 454)):
             equal(w.try_it(token)[0], want, token)
+        asked = w.issuer.asked.count("/introspect")
+        equal(w.try_it("good")[0], 235, "the same again")
+        equal(w.issuer.asked.count("/introspect"), asked, "questions about a token that was good a moment ago")
         del w.issuer.active["good"]
-        equal(w.try_it("good")[0], 535, "a token that was revoked")
+        wait_until(lambda: w.try_it("good")[0] == 535, 10, "a token that was revoked, after introspection-age")
         equal(w.issuer.wrong_client, 0, "questions with a wrong client")
 
 
