@@ -227,6 +227,11 @@ static void reload(struct parent *p)
     struct conf *c = NULL;
     notify_manager("RELOADING=1");
     err e = load(p, &bundle, conf_bundle_read_closed(&bundle, p->file), &c);
+    if (!e && !str_eq(c->data_dir, p->conf->data_dir)) { /* its lock, sockets and spool are open */
+        rt_log(EV_reload_failed, log_c(p->file), log_num(0),
+               log_c("data-dir: cannot change while the server runs: end the server, move the folder, start it anew"));
+        e = E_DENIED;
+    }
     if (!e) {
         e = bundle_complete(&bundle, c);
         if (e)

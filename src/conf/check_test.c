@@ -20,6 +20,9 @@ static const struct {
     {"hostname = \"mail\"\nlistener x { address = \"127.0.0.1:1\" }",
      "t.conf:1: warning: hostname: \"mail\" is not a full domain name; other servers may refuse mail from it\n"},
     {NAME, "t.conf: warning: no listener: nothing is taken from the network\n"},
+    {NAME "route \"*\" { via = \"smtp://hub.test\" }", ""}, /* only sendmail */
+    {NAME "route \"*\" { via = \"mx\" }\ndomain a.test { }",
+     "t.conf: warning: no listener: nothing is taken from the network\n"},
     {MX "send { helo = \"[192.0.2.1]\" }", ""},
     {MX "send { helo = \"a b\" }",
      LINE3 "error: send.helo: expected a domain name or an address in brackets, found \"a b\"\n"},

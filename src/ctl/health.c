@@ -85,8 +85,10 @@ static void upstreams(struct look *l, const struct health_facts *f)
         const struct ctl_upstream *u = &f->upstream[i];
         if (u->relays)
             problem(l, HEALTH_RED, "%s: %s lets this proxy relay to anybody, so anybody can", u->upstream, u->server);
-        if (!u->up)
-            problem(l, HEALTH_YELLOW, "%s: %s does not answer: %s", u->upstream, u->server, u->why);
+        if (!u->up) /* most reasons begin with the server's name */
+            problem(l, HEALTH_YELLOW, "%s: %s%s%s", u->upstream,
+                    str_starts(str_c(u->why), str_c(u->server)) ? "" : u->server,
+                    str_starts(str_c(u->why), str_c(u->server)) ? "" : " does not answer: ", u->why);
     }
 }
 

@@ -186,7 +186,9 @@ static bool find_account(struct tx *t, struct reply *r)
         return true;
     if (e == E_NOMEM)
         reply_trouble(r, e);
-    else if (e || !t->account->enabled)
+    else if (e == E_NOT_FOUND)
+        reply_set(r, 550, "5.7.13", "There is no account " STR_FMT " here", STR_ARG(str_sub(name, 0, 300)));
+    else if (!t->account->enabled)
         reply_set(r, 550, "5.7.13", "The account " STR_FMT " is switched off", STR_ARG(str_sub(name, 0, 300)));
     else
         reply_set(r, 450, "4.7.1", "The account " STR_FMT " is held: " STR_FMT "; please ask your postmaster",
