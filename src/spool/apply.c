@@ -143,6 +143,18 @@ static void apply_end(struct engine *e, struct seg *s, const struct foot_entry *
     chunks_end(e, f->id);
 }
 
+static bool is_newer(const struct entry *at, uint32_t stamp) { return !at->stamp || (int32_t)(stamp - at->stamp) > 0; }
+
+/* A schedule makes the one before it garbage only when it is on the disk itself. What finds no room to wait is on the
+ * safe side: the older one stays. */
+static void newest(struct engine *e, struct entry *at, uint32_t stamp)
+{
+    if (!e->unsynced && is_newer(at, stamp))
+        at->stamp = stamp;
+    else if (e->unsynced && e->nlazy < LAZY_MAX)
+        e->lazy[e->nlazy++] = (struct lazy){at->id, stamp};
+}
+
 void apply(struct engine *e, struct seg *s, const struct foot_entry *f)
 {
     struct entry *at;
@@ -162,9 +174,19 @@ void apply(struct engine *e, struct seg *s, const struct foot_entry *f)
         at = index_find(&e->index, f->id);
         if (at && entry_slot(at) != s->slot)
             bit_set(s->needs, entry_slot(at));
-        if (at && f->type == REC_RETRIES && (!at->stamp || (int32_t)((uint32_t)f->aux - at->stamp) > 0))
-            at->stamp = (uint32_t)f->aux;
+        if (at && f->type == REC_RETRIES && at->slot_one & 1)
+            newest(e, at, (uint32_t)f->aux);
     }
+}
+
+void apply_synced(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->nlazy; i++) {
+        struct entry *at = index_find(&e->index, e->lazy[i].id);
+        if (at && is_newer(at, e->lazy[i].stamp))
+            at->stamp = e->lazy[i].stamp;
+    }
+    e->nlazy = 0;
 }
 
 bool apply_needed(struct engine *e, const struct seg *from, const struct foot_entry *f)
@@ -181,7 +203,7 @@ bool apply_needed(struct engine *e, const struct seg *from, const struct foot_en
     case REC_RESULTS:
         return at != NULL;
     case REC_RETRIES:
-        return at && !(at->slot_one & 1 && at->stamp != (uint32_t)f->aux);
+        return at && !(at->slot_one & 1 && (int32_t)(at->stamp - (uint32_t)f->aux) > 0);
     default:
         where = seg_of_gen(e, f->aux);
         return where && where != from;

@@ -162,6 +162,7 @@ err spool_dump(int dir, void (*line)(void *arg, str text), void *arg)
         if (d->e.segs[i])
             seg_delete(&d->e, d->e.segs[i]);
     free(d->e.segs);
+    free(d->e.cuts);
     buf_free(&d->slots);
     buf_free(&d->out);
     free(d);

@@ -191,9 +191,10 @@ static enum take take(struct engine *e, struct spool_group *g)
     return TAKEN;
 }
 
-static err write_batch(struct engine *e, bool sync)
+static err write_batch(struct engine *e, bool *sync)
 {
     struct seg *s = e->active;
+    *sync |= e->nlazy + e->batch_count > LAZY_MAX;
     uint32_t length = (uint32_t)(BATCH_HEAD + e->batch_bytes);
     struct batch_head h = {
         .gen = s->gen,
@@ -209,7 +210,7 @@ static err write_batch(struct engine *e, bool sync)
     add_iov(e, zeros, page_up(length) - length);
     const char *step = "write";
     err bad = direct_write(e, s, e->iov, e->niov, s->end);
-    if (!bad && sync) {
+    if (!bad && *sync) {
         step = "sync";
         bad = rt_fs->datasync(s->fd);
         metric_add(M_spool_syncs, 1);
@@ -248,6 +249,9 @@ static void apply_batch(struct engine *e, bool sync)
     struct seg *s = e->active;
     uint64_t off = s->end + BATCH_HEAD;
     lock_take(&e->lock);
+    e->unsynced = !sync;
+    if (sync)
+        apply_synced(e);
     LIST_EACH(it, &e->in_batch)
     apply_group(e, s, container_of(it, struct spool_group, held), &off);
     s->end += page_up(BATCH_HEAD + e->batch_bytes);
@@ -266,6 +270,22 @@ static void complete_all(struct engine *e, struct list *groups, err fate)
     }
 }
 
+/* What it holds unsynced is put on the disk before it is left: a footer would call it certain. */
+static void leave(struct engine *e, struct seg *s)
+{
+    err bad = s->durable < s->batch ? rt_fs->datasync(s->fd) : OK;
+    lock_take(&e->lock);
+    if (bad)
+        s->poisoned = true; /* no footer; what can be read is copied from it one day */
+    else
+        s->durable = s->batch;
+    if (!bad)
+        apply_synced(e);
+    e->nlazy = 0;
+    lock_drop(&e->lock);
+    seg_seal(e, s);
+}
+
 /* A segment for the group that found no room. False: it was refused. */
 static bool next_segment(struct engine *e, struct spool_group *g)
 {
@@ -282,7 +302,7 @@ static bool next_segment(struct engine *e, struct spool_group *g)
     if (g->e)
         atomic_store(&e->work, true); /* compaction may help */
     if (!g->e && old)
-        seg_seal(e, old);
+        leave(e, old);
     note_full(e, g->e);
     if (g->e && g->e != E_DISK_FULL && g->e != E_QUEUE_FULL && g->e != E_NOMEM)
         atomic_store(&e->failed, true);
@@ -312,9 +332,10 @@ void engine_write(struct engine *e, struct list *groups, bool sync)
         gather(e, groups);
         if (list_empty(&e->in_batch))
             continue;
-        err bad = write_batch(e, sync);
+        bool synced = sync;
+        err bad = write_batch(e, &synced);
         if (!bad)
-            apply_batch(e, sync);
+            apply_batch(e, synced);
         complete_all(e, &e->in_batch, bad);
         e->completed(e);
     }

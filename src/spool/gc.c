@@ -66,9 +66,7 @@ static bool free_one(struct engine *e)
     s->stuck = bad != OK;
     if (!bad) {
         engine_freed(e, s);
-        for (uint32_t i = 0; i < e->ncuts; i++)
-            if (e->cuts[i].gen == gen)
-                e->cuts[i--] = e->cuts[--e->ncuts];
+        cut_forget(e, gen);
         if (s->poisoned)
             seg_delete(e, s);
     }

@@ -20,6 +20,7 @@
 #define MAX_CUTS 16u
 #define BATCH_BYTES (4u << 20) /* a batch is closed when it has more */
 #define COPY_BYTES (1u << 20)  /* of compaction in one batch */
+#define LAZY_MAX 4096u         /* schedules that may be unsynced */
 
 enum rec_type { REC_MESSAGE = 1, REC_CHUNK, REC_RESULTS, REC_RETRIES, REC_END, REC_TYPES };
 enum rec_flag { REC_FIRST = 1, REC_LAST = 2, REC_ONE = 4, REC_COPY = 8 };
@@ -41,6 +42,7 @@ struct cut { /* of segment `gen`, batches from `batch` on do not count */
 struct seg_head {
     uint64_t gen, size, last_id, stamp;
     uint32_t state, turn, version, ncuts;
+    uint32_t cut; /* of this segment itself; 0: none */
     struct cut cuts[MAX_CUTS];
 };
 struct trailer {
@@ -100,6 +102,7 @@ struct seg {
     bool stuck;              /* could not be freed: left alone until the next start */
     uint8_t head_slot;       /* which of the two holds the head in force */
     uint32_t cut_turn;       /* engine.cut_turn when its head was written */
+    uint32_t cut;            /* its head in force says so: from this batch on nothing counts; 0: nothing is said */
     uint64_t size, gen, end; /* end: where the next batch goes */
     uint32_t turn, batch, durable;
     uint64_t live_bytes, state_bytes;
@@ -159,8 +162,8 @@ struct engine {
     _Atomic uint64_t last_id;
     struct index index;
     struct map chunks;
-    struct cut cuts[MAX_CUTS];
-    uint32_t ncuts, cut_turn;
+    struct cut *cuts; /* room for MAX_CUTS + 1; more only while a start reads old heads */
+    uint32_t ncuts, capcuts, cut_turn;
     uint64_t last_gen; /* of the newest segment that took batches */
     _Atomic bool failed, full;
     _Atomic uint64_t disk_free;
@@ -176,6 +179,15 @@ struct engine {
     uint32_t batch_count, batch_messages;
     bool batch_copies;
     char batch_head[BATCH_HEAD];
+
+    /* Schedules in batches that were not synced yet. Until then they do not supersede what is on the disk. The
+     * writer's. */
+    struct lazy {
+        uint64_t id;
+        uint32_t stamp;
+    } lazy[LAZY_MAX];
+    uint32_t nlazy;
+    bool unsynced; /* the batch that is applied */
 
     struct direct {
         int fd;       /* of the active segment; -1: ordinary writes */
@@ -248,6 +260,15 @@ err direct_zero(struct engine *e, struct seg *s, const char *name); /* all of a 
 err direct_write(struct engine *e, struct seg *s, const struct iovec *v, uint32_t nv, uint64_t at);
 void direct_end(struct engine *e);
 
+/* cuts.c */
+err cuts_begin(struct engine *e);
+err cuts_seen(struct engine *e, const struct seg_head *h);           /* recovery: what a head names */
+void cuts_recovered(struct engine *e);                               /* ... and all have been read */
+void cut_add(struct engine *e, const struct seg *s, uint32_t batch); /* under the lock, like the next two */
+void cut_forget(struct engine *e, uint64_t gen);
+uint32_t engine_cut_of(const struct engine *e, const struct seg *s); /* 0: none */
+err cuts_settle(struct engine *e); /* until a head can name all; E_IO: not yet. The writer's */
+
 /* footer.c */
 void foot_add(struct seg *s, const struct foot_entry *f, const struct iovec *meta, int nmeta);
 err foot_write(struct engine *e, struct seg *s);
@@ -258,6 +279,7 @@ err foot_read(struct seg *s, struct buf *out, struct trailer *ret);
 /* Room for what apply will add; `messages`: of this batch so far. E_NOMEM, E_LIMIT. */
 err apply_reserve(struct engine *e, const struct rec *r, uint32_t messages);
 void apply(struct engine *e, struct seg *s, const struct foot_entry *f);
+void apply_synced(struct engine *e); /* e->lazy is on the disk */
 /* Whether a record of `from` must be copied before `from` is freed. */
 bool apply_needed(struct engine *e, const struct seg *from, const struct foot_entry *f);
 void move_needs(struct engine *e, struct seg *from, struct seg *to); /* a message was copied */
@@ -274,7 +296,6 @@ void quarantine_file(struct engine *e, const char *name);
 /* recover.c: reads what the folder holds into the engine, tells `due`. E_UNSUPPORTED: a version we do not know. */
 bool seg_parse_name(const char *name, uint32_t *ret);
 err seg_read_head(struct engine *e, struct seg *s);
-uint32_t engine_cut_of(const struct engine *e, const struct seg *s); /* 0: none */
 err recover(struct engine *e, spool_due_fn *due, void *arg);
 
 /* due.c: what recovery hands to the queue */

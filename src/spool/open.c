@@ -72,7 +72,8 @@ err engine_open(struct engine **ret, const struct spool_config *c, spool_due_fn 
     e->iov = malloc(IOV_START * sizeof *e->iov);
     e->iovcap = IOV_START;
     atomic_store(&e->looked, -RT_S);
-    err bad = e->iov ? start(e, c, due, arg) : E_NOMEM;
+    err bad = e->iov ? cuts_begin(e) : E_NOMEM;
+    bad = bad ? bad : start(e, c, due, arg);
     if (bad)
         engine_close(&e);
     else
@@ -101,6 +102,7 @@ void engine_close(struct engine **pe)
     buf_free(&e->list);
     buf_free(&e->owed);
     free(e->iov);
+    free(e->cuts);
     if (e->dir >= 0)
         rt_fs->close(e->dir);
     free(e);

@@ -80,6 +80,7 @@ void head_store(char *p, const struct seg_head *h)
     put64(p + 40, h->stamp);
     put32(p + 48, h->turn);
     put32(p + 52, h->ncuts);
+    put32(p + 56, h->cut);
     for (uint32_t i = 0; i < h->ncuts; i++) {
         put64(p + 64 + 16 * i, h->cuts[i].gen);
         put32(p + 72 + 16 * i, h->cuts[i].batch);
@@ -100,6 +101,7 @@ bool head_load(const char *p, struct seg_head *h)
         .stamp = get64(p + 40),
         .turn = get32(p + 48),
         .ncuts = get32(p + 52),
+        .cut = get32(p + 56),
     };
     if (h->ncuts > MAX_CUTS)
         h->ncuts = MAX_CUTS;

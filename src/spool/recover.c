@@ -79,20 +79,6 @@ static err guess_gen(struct seg *s, uint64_t *ret)
     return bad ? unreadable(s, bad) : OK;
 }
 
-static void add_cuts(struct engine *e, const struct seg_head *h)
-{
-    for (uint32_t i = 0; i < h->ncuts; i++) {
-        bool known = false;
-        for (uint32_t k = 0; k < e->ncuts; k++)
-            known |= e->cuts[k].gen == h->cuts[i].gen;
-        if (known)
-            continue;
-        if (e->ncuts == MAX_CUTS)
-            memmove(e->cuts, e->cuts + 1, --e->ncuts * sizeof *e->cuts);
-        e->cuts[e->ncuts++] = h->cuts[i];
-    }
-}
-
 static err take_head(struct engine *e, struct seg *s, const struct seg_head *h)
 {
     s->gen = h->gen;
@@ -101,8 +87,8 @@ static err take_head(struct engine *e, struct seg *s, const struct seg_head *h)
     if (h->size >= SEGMENT_MIN && h->size <= s->size)
         s->size = h->size;
     engine_seen(e, h->last_id, h->stamp);
-    add_cuts(e, h);
-    return OK;
+    s->cut = h->cut;
+    return cuts_seen(e, h);
 }
 
 /* The valid head with the greater (generation, turn). E_CORRUPT: neither is valid. One that cannot be read might be the
@@ -224,14 +210,6 @@ static err replay(struct recovery *r, struct seg *s, str entries, uint64_t base,
         bad = states ? replay_state(r, s, &f, at) : replay_record(r, s, &f, at);
     }
     return bad;
-}
-
-uint32_t engine_cut_of(const struct engine *e, const struct seg *s)
-{
-    for (uint32_t i = 0; i < e->ncuts; i++)
-        if (e->cuts[i].gen == s->gen)
-            return e->cuts[i].batch;
-    return 0;
 }
 
 /* A scanned segment keeps its entries, for the second pass and for the footer that it is to get. */
@@ -393,14 +371,6 @@ static err sync_all(struct recovery *r)
     return bad;
 }
 
-static void drop_cuts(struct engine *e)
-{
-    for (uint32_t i = 0; i < e->ncuts; i++)
-        if (!seg_of_gen(e, e->cuts[i].gen))
-            e->cuts[i--] = e->cuts[--e->ncuts];
-    e->cut_turn = e->ncuts != 0;
-}
-
 /* Pieces whose message never came. */
 static void drop_chunks(struct engine *e)
 {
@@ -428,7 +398,7 @@ static err run(struct recovery *r, spool_due_fn *due, void *arg)
     if (bad)
         return bad;
     choose_active(r);
-    drop_cuts(e);
+    cuts_recovered(e);
     drop_chunks(e);
     return due_call(&r->due, due, arg);
 }

@@ -104,8 +104,9 @@ err seg_write_head(struct engine *e, struct seg *s, uint32_t state, uint64_t gen
                          .last_id = atomic_load(&e->last_id)};
     lock_take(&e->lock);
     h.stamp = e->stamp;
-    h.ncuts = e->ncuts;
-    memcpy(h.cuts, e->cuts, sizeof h.cuts);
+    h.cut = gen == s->gen ? s->cut : 0;
+    h.ncuts = e->ncuts < MAX_CUTS ? e->ncuts : MAX_CUTS;
+    memcpy(h.cuts, e->cuts, h.ncuts * sizeof *h.cuts);
     uint32_t cut_turn = e->cut_turn;
     lock_drop(&e->lock);
     head_store(p, &h);
@@ -117,6 +118,7 @@ err seg_write_head(struct engine *e, struct seg *s, uint32_t state, uint64_t gen
     lock_take(&e->lock);
     s->head_slot = slot;
     s->turn = h.turn;
+    s->cut = h.cut;
     s->gen = gen;
     s->cut_turn = cut_turn;
     lock_drop(&e->lock);
@@ -272,7 +274,8 @@ err engine_next(struct engine *e, enum use use)
 {
     uint32_t n;
     disk_room(e, true);
-    err bad = engine_more(e, use, &n);
+    err bad = cuts_settle(e);
+    bad = bad ? bad : engine_more(e, use, &n);
     lock_take(&e->lock);
     struct seg *s = find_state(e, SEG_READY);
     lock_drop(&e->lock);
@@ -327,10 +330,8 @@ err seg_poison(struct engine *e, struct seg *s, uint32_t batch, const char *step
     rt_log(EV_spool_failed, log_c(name), log_c(step), log_err(why));
     lock_take(&e->lock);
     s->poisoned = true;
-    if (e->ncuts == MAX_CUTS)
-        memmove(e->cuts, e->cuts + 1, --e->ncuts * sizeof *e->cuts);
-    e->cuts[e->ncuts++] = (struct cut){s->gen, batch};
-    e->cut_turn++;
+    cut_add(e, s, batch);
+    e->nlazy = 0; /* what was not synced before is in doubt, and supersedes nothing */
     lock_drop(&e->lock);
     seg_seal(e, s);
     err bad = engine_next(e, FOR_COPIES);
