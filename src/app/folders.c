@@ -5,11 +5,13 @@
  */
 #include "app/app.h"
 #include "net/net.h"
+#include "priv/priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,40 +114,41 @@ err folders_open(struct folders *f, const struct conf *c, uid_t uid, gid_t gid, 
     return OK;
 }
 
-static err write_once(int dir, const char *name, str text)
+/* An empty file is what a crash left of one in former times. */
+static err look_for(int dir, const char *name, bool *ret_there)
 {
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return errno == EEXIST ? OK : err_from_errno(errno);
-    ssize_t n = write(fd, text.p, text.n);
-    int failed = n != (ssize_t)text.n || fsync(fd);
-    int e = errno;
-    close(fd);
-    if (failed)
-        unlinkat(dir, name, 0);
-    return failed ? err_from_errno(e) : OK;
+    struct stat st;
+    bool there = fstatat(dir, name, &st, 0) == 0;
+    if (!there && errno != ENOENT)
+        return err_from_errno(errno);
+    *ret_there = there && st.st_size > 0;
+    return OK;
 }
 
 /* One that is not there is fine. */
 static err remove_old(int dir, const char *name)
 {
-    return unlinkat(dir, name, 0) && errno != ENOENT ? err_from_errno(errno) : OK;
+    if (unlinkat(dir, name, 0) && errno != ENOENT)
+        return err_from_errno(errno);
+    return fsync(dir) ? err_from_errno(errno) : OK;
 }
 
-/* One of the two alone is of no use: both are made anew, and neither is kept where it could meet a stranger. */
+/* The certificate comes last and goes first, each step durable before the next: where there is one, its key is beside
+ * it. One of the two alone is of no use, and both are made anew. */
 static err make_pair(int dir, str hostname)
 {
-    if (faccessat(dir, "key.pem", F_OK, 0) == 0 && faccessat(dir, "cert.pem", F_OK, 0) == 0)
-        return OK;
+    bool has_cert = false, has_key = false;
+    err e = look_for(dir, "cert.pem", &has_cert);
+    e = e ? e : look_for(dir, "key.pem", &has_key);
+    if (e || (has_cert && has_key))
+        return e;
     struct buf cert, key;
     buf_init(&cert, 65536);
     buf_init(&key, 65536);
-    err e = tls_self_signed(hostname, &cert, &key);
+    e = tls_self_signed(hostname, &cert, &key);
     e = e ? e : remove_old(dir, "cert.pem");
-    e = e ? e : remove_old(dir, "key.pem");
-    e = e ? e : write_once(dir, "key.pem", buf_str(&key));
-    if (!e)
-        e = write_once(dir, "cert.pem", buf_str(&cert));
+    e = e ? e : priv_file_write(dir, "key.pem", buf_str(&key));
+    e = e ? e : priv_file_write(dir, "cert.pem", buf_str(&cert));
     if (key.p)
         explicit_bzero(key.p, key.n);
     buf_free(&cert);
@@ -156,10 +159,14 @@ static err make_pair(int dir, str hostname)
 static err make_srs_secret(int dir)
 {
     char text[65];
+    bool there = false;
+    err e = look_for(dir, "srs.secret", &there);
+    if (e || there)
+        return e;
     for (int i = 0; i < 64; i++)
         text[i] = "0123456789abcdef"[rt_random_below(16)];
     text[64] = '\n';
-    return write_once(dir, "srs.secret", (str){text, sizeof text});
+    return priv_file_write(dir, "srs.secret", (str){text, sizeof text});
 }
 
 void secret_path(const struct conf *c, const char *name, char *out, size_t size)

@@ -62,6 +62,8 @@ static int write_file(const char *path, str text, mode_t mode)
     err e = cli_write_all(fd, text);
     bool bad = fsync(fd) || e;
     close(fd);
+    if (bad)
+        (void)unlink(path);
     return bad ? cli_fail(EX_IOERR, "%s cannot be written", path) : 0;
 }
 

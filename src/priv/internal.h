@@ -37,7 +37,6 @@ err priv_answer(uint32_t what, str in, struct buf *out);
 
 /* ---- file.c: in the folder of secrets ---- */
 
-err priv_file_write(int dir, const char *name, str text);       /* durable, in place of the old one */
 err priv_file_make(int dir, const char *name, str text);        /* durable, unless there is one: that stays */
 void priv_file_tidy(int dir);                                   /* removes what a crash left half-written */
 err priv_file_read(int dir, const char *name, struct buf *out); /* at most out->max octets */

@@ -202,6 +202,11 @@ enum priv_result priv_sasl_again(struct priv_sasl *s, str in) YIELDS;
 enum priv_result priv_sasl_step(struct priv_sasl *s, str in, struct buf *out) YIELDS;
 void priv_sasl_end(struct priv_sasl *s) YIELDS; /* any time, any number of times */
 
+/* ---- files of the folder of secrets ------------------------------------------------------------------ */
+
+/* Whole and durable, in place of the old one; when it fails the old one is there as before. */
+err priv_file_write(int dir, const char *name, str text) BLOCKS;
+
 /* ---- the two ends --------------------------------------------------------------------------------------- */
 
 /* Socket pairs by loop and class, made before both processes are forked and kept by their parent, so that a new keeper
