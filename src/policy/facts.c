@@ -202,6 +202,7 @@ FACT(header)
             continue;
         buf_init(&value, HEAD_FIELD_MAX);
         head_unfold(&value, f.value);
+        p->short_of_memory |= value.e == E_NOMEM;
         if (see_text(value.n ? buf_str(&value) : S(""), see, arg))
             return true;
     }

@@ -30,6 +30,7 @@ struct policy {
     unsigned phases;             /* all of them together */
     bool may_change;
     bool lifted, tx_lifted; /* an accept: for the session, for the transaction */
+    bool short_of_memory;   /* a fact of this transaction could not be looked at */
     struct verdict outcome; /* of the transaction */
     struct edit *edits, **last;
     uint32_t nedits;
@@ -45,6 +46,12 @@ struct policy {
     void (*hear)(void *arg, enum phase ph, const char *by, const char *what, str text);
     void *hear_arg;
 };
+
+/* A condition that was judged meanwhile may be false only for want of memory: nothing may follow from it. */
+static inline bool policy_lacks_memory(const struct policy *p)
+{
+    return p->short_of_memory || p->tx.e == E_NOMEM || p->session.e == E_NOMEM;
+}
 
 /* The last filter: the score against the thresholds of group policy. */
 unsigned score_wants(const struct source *s, const struct conf *c);

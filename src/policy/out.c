@@ -21,7 +21,12 @@ static bool run_rules(struct policy *p, enum phase ph, struct matter *m, struct 
 {
     for (size_t i = 0; i < m->conf->nrules; i++) {
         const struct conf_rule *r = &m->conf->rules[i];
-        if (!is_out(r) || (enum phase)r->phase != ph || !cond_true(p, m, r->cond))
+        if (!is_out(r) || (enum phase)r->phase != ph)
+            continue;
+        bool yes = cond_true(p, m, r->cond);
+        if (policy_lacks_memory(p))
+            return false;
+        if (!yes)
             continue;
         if (!rule_apply(p, r, m, v))
             return false;

@@ -106,7 +106,7 @@ void policy_tx_end(struct policy *p)
     drop_edits(p);
     content_end(&p->content);
     verdict_init(&p->outcome);
-    p->tx_lifted = false;
+    p->tx_lifted = p->short_of_memory = false;
     p->score = 0;
     p->announced = 0;
     p->rcpts = 0;

@@ -117,7 +117,12 @@ bool rules_run(struct policy *p, void **own, enum phase ph, struct matter *m, st
     const struct conf_rule *r;
     const struct conf_listener *l = listener_of(m->source, m->conf);
     for (size_t i = 0; (r = candidate(m->conf, l, i)); i++) {
-        if ((enum phase)r->phase != ph || !applies(r, m->source, l) || !cond_true(p, m, r->cond))
+        if ((enum phase)r->phase != ph || !applies(r, m->source, l))
+            continue;
+        bool yes = cond_true(p, m, r->cond);
+        if (policy_lacks_memory(p))
+            return false;
+        if (!yes)
             continue;
         if (!rule_apply(p, r, m, v))
             return false;

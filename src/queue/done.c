@@ -83,8 +83,11 @@ static void went(struct queue *q, struct ticket *t, uint32_t i)
     } else if (to->fate == FATE_FAILED) {
         rcpt_end(q, r, OUT_BOUNCED, to->reply, to->remote);
     } else if (to->fate == FATE_RELAYED && r->flags & RF_WANTS_SUCCESS) {
-        to->fate = FATE_FAILED; /* as far as this ticket is concerned: the report says how it ended */
-        rcpt_end(q, r, OUT_DELIVERED, to->reply, to->remote);
+        /* The report's group says how it ended, as far as this ticket is concerned it failed. Without memory for a
+         * report there is none: that is better than a second delivery. */
+        rcpt_state(q, r, R_ENDING);
+        if (job_add(q, r, OUT_DELIVERED, to->reply, to->remote))
+            to->fate = FATE_FAILED;
     } else if (!decided(to->fate)) {
         put_off(q, t, i, r);
     }

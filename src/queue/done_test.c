@@ -333,6 +333,40 @@ static void test_success_report(void **state)
     assert_int_equal(stats().messages, 0);
 }
 
+/* What was delivered is recorded with its report at once, however long another attempt takes: a crash would have it
+ * delivered again. A failure waits for the others, but not for a stop. */
+static void test_success_report_soon(void **state)
+{
+    (void)state;
+    struct ticket *t[2];
+    uint64_t id = bring("a@x.test b@slow.test", 0, 0, 86400000, NOTIFY_SUCCESS);
+    world_run();
+    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    give(w.leases[0], t[0], FATE_RELAYED, "250 taken");
+    world_advance(1000);
+    assert_int_equal(w.nshown, 1);
+    assert_true(w.shown[0].outcome[0] == OUT_DELIVERED && !w.shown[0].last);
+    give(w.leases[1], t[1], FATE_DELIVERED, "250");
+    assert_int_equal(count('E', id), 1);
+}
+
+static void test_reports_at_stop(void **state)
+{
+    (void)state;
+    struct ticket *t[2];
+    bring1("a@x.test b@slow.test");
+    world_run();
+    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    give(w.leases[0], t[0], FATE_FAILED, "550");
+    give(w.leases[1], t[1], FATE_NONE, "");
+    world_run();
+    assert_int_equal(w.nshown, 0);
+    queue_stop(w.q);
+    world_run();
+    assert_int_equal(w.nshown, 1);
+    assert_int_equal(w.shown[0].n, 1);
+}
+
 static void test_replaced(void **state)
 {
     (void)state;
@@ -432,6 +466,8 @@ int main(void)
         T(test_end_after_report),
         T(test_reports_retried),
         T(test_success_report),
+        T(test_success_report_soon),
+        T(test_reports_at_stop),
         T(test_replaced),
         T(test_disk_full),
         T(test_batches),

@@ -316,6 +316,7 @@ void settle_free(struct queue *q);
 /* report.c */
 bool job_add(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str remote);
 void job_try(struct queue *q, struct msg *m);
+void jobs_try_all(struct queue *q); /* at a stop */
 void job_notice(struct queue *q, struct msg *m);
 void job_free(struct job *j);
 tick job_due(const struct msg *m);

@@ -270,6 +270,7 @@ void queue_stop(struct queue *q)
     if (!rt_self()) /* loops have ended */
         return;
     leases_close_idle(q);
+    jobs_try_all(q); /* no attempt follows that would be worth waiting for */
     q->drainer = fiber_spawn(drain, q, "queue drain");
 }
 

@@ -1,14 +1,15 @@
 /*
  * Ends that a report follows, and delay notices. What failed together is reported together: a message's
  * failed recipients are collected until no attempt of it is under way or about to be, or for half a
- * minute. A few fibers then have the reports written by the room that knows how; a report that could not
- * be written is tried again, later each time.
+ * minute. A success is told of almost at once: until then a crash would have it delivered again. A few fibers then have
+ * the reports written by the room that knows how; a report that could not be written is tried again, later each time.
  */
 #include "queue/internal.h"
 
 #include <stdlib.h>
 
 #define COLLECT_MS 30000
+#define COLLECT_SUCCESS_MS 200
 #define AGAIN_MS 1000
 #define AGAIN_MOST_MS 300000
 #define JOB_MEMORY (64u << 20) /* replies of one report */
@@ -83,6 +84,9 @@ bool job_add(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str re
     if (!j && !(j = job_new(q, m)))
         return false;
     m->x->job = j;
+    tick soon = tick_after(q, COLLECT_SUCCESS_MS);
+    if (outcome == OUT_DELIVERED && soon < j->at)
+        j->at = soon;
     msg_due(q, m, j->at);
     if (put(j, r, outcome, reply, remote))
         return true;
@@ -140,6 +144,15 @@ void job_try(struct queue *q, struct msg *m)
     x->job = NULL;
     x->running = j;
     enqueue(q, j);
+}
+
+void jobs_try_all(struct queue *q)
+{
+    uint64_t id = 0;
+    for (struct msg *m; (m = ids_next(&q->index, id));) {
+        id = m->id;
+        job_try(q, m);
+    }
 }
 
 void job_notice(struct queue *q, struct msg *m)

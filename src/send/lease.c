@@ -44,7 +44,9 @@ static void give_back_rest(struct run *r)
 static void finish(struct run *r, struct trans *j)
 {
     char tls[64];
-    outcome_log(j->ticket, j->sender, str_c(r->peer.via), peer_tls_text(&r->peer, tls),
+    /* What a rule discards has ended before it is known how its sender would be written. */
+    str from = j->sender.n || !j->opened ? j->sender : j->reader.env.sender;
+    outcome_log(j->ticket, from, str_c(r->peer.via), peer_tls_text(&r->peer, tls),
                 j->opened ? j->reader.env.arrived_ms : rt_wall_ms());
     queue_done(r->lease, j->ticket);
     trans_free(j);

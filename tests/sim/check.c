@@ -136,13 +136,17 @@ void check_step(void)
 /* ---- promises
  * ----------------------------------------------------------------------------------------------------------- */
 
-enum { RECORD_TIME = 4 }; /* seconds that a remote 250 may need to reach the log: latency, batch, slow disk */
+enum {
+    RECORD_TIME = 4,    /* seconds that a remote 250 may need to reach the log: latency, batch, slow disk */
+    LMTP_END_TIME = 30, /* ... with LMTP also that the 250s of the other recipients may need; send.end-time */
+};
 
-static bool crashed_between(const struct node *n, rt_time from, rt_time to)
+/* Not the last crash of all, long after everything was said. */
+bool crashed_between(const struct node *n, rt_time from, rt_time to)
 {
     for (int i = 0; i < n->nboots; i++)
         if (n->boot[i].how != END_STOP && n->boot[i].until != RT_NEVER && n->boot[i].until >= from &&
-            n->boot[i].until <= to)
+            n->boot[i].until <= to && n->boot[i].until < rest_from)
             return true;
     return false;
 }
@@ -156,7 +160,10 @@ static bool doubtful(const struct arrival *a)
         return true;
     if (!n)
         return false;
-    return crashed_between(n, a->when, disk_calm_after(n->disk, a->when, RECORD_TIME * RT_S) + RECORD_TIME * RT_S);
+    rt_time calm = disk_calm_after(n->disk, a->when, RECORD_TIME * RT_S) + RECORD_TIME * RT_S;
+    for (int r = 0; r < nservers && a->end; r++)
+        calm += remotes[r].lmtp && to_remote(a->end->link, &remotes[r]) ? LMTP_END_TIME * RT_S : 0;
+    return crashed_between(n, a->when, calm);
 }
 
 /* Something between two nodes may have made two of one message. */
@@ -171,14 +178,31 @@ static bool doubtful_way(const struct node *a, rt_time from)
     return false;
 }
 
+/* A line of the log that says what was discarded may have been lost. */
+static bool rules_crashed(rt_time from)
+{
+    for (int i = 1; i < sim.nnodes; i++)
+        if (sim.node[i]->server->rules && crashed_between(sim.node[i], from, RT_NEVER))
+            return true;
+    return false;
+}
+
 static bool same_hop(const struct arrival *x, const struct arrival *y)
 {
     return x->hops && y->hops && x->hop[0].node == y->hop[0].node && x->hop[0].id == y->hop[0].id;
 }
 
+/* `y` came later, but was sent on a connection that had been given up before `x`: a slow server. */
+static bool overtaken(const struct arrival *y, const struct arrival *x)
+{
+    rt_time given_up = y->end ? y->end->link->end_time : 0;
+    return given_up && given_up <= x->when && y->end->link->e[0].got < y->upto;
+}
+
 static void check_twice(const struct mail *m, const struct arrival *x, const struct arrival *y)
 {
-    bool explained = same_hop(x, y) ? !x->node && doubtful(x) : doubtful_way(m->at, m->when - 200 * RT_S);
+    bool explained =
+        same_hop(x, y) ? !x->node && (doubtful(x) || overtaken(y, x)) : doubtful_way(m->at, m->when - 200 * RT_S);
     if (!explained)
         violation("message %d arrived twice for %s, at %.3f and %.3f, and nothing explains it", m->token, x->to,
                   (double)x->when / (double)RT_S, (double)y->when / (double)RT_S);
@@ -192,13 +216,30 @@ static bool came_back(const struct mail *m)
     return m->doubtful && crashed_between(m->at, m->when - 3 * RT_S, calm);
 }
 
+/* A report goes by itself, and the 250 for it may be lost, too. */
+static bool doubtful_report(const struct mail *m)
+{
+    for (size_t i = 0; i < narrivals; i++)
+        if (arrivals[i].report && arrivals[i].token == m->token && arrivals[i].end->link->e[0].got < arrivals[i].upto)
+            return true;
+    return false;
+}
+
+static bool some_hungry(void)
+{
+    for (int i = 1; i < sim.nnodes; i++)
+        if (sim.node[i]->server->hungry)
+            return true;
+    return false;
+}
+
 static void check_rcpt(const struct mail *m, const struct fate_of *f)
 {
     const struct arrival *before = NULL;
     bool doubt = doubtful_way(m->at, m->when - 200 * RT_S);
     for (size_t i = 0; i < narrivals; i++) {
         const struct arrival *a = &arrivals[i];
-        if (a->token != m->token || strcmp(a->to, f->address))
+        if (a->report || a->token != m->token || strcmp(a->to, f->address))
             continue;
         if (before)
             check_twice(m, before, a);
@@ -209,25 +250,28 @@ static void check_rcpt(const struct mail *m, const struct fate_of *f)
         violation("message %d was refused and arrived for %s", m->token, f->address);
     if (m->promise != ACCEPTED)
         return;
-    if (!f->delivered && !f->bounced && !f->removed && m->from[0] && !m->report_ended && f->notify != TELL_NEVER)
+    bool here, may = rules_discard(m, f, &here);
+    bool gone = may && (rules_discarded(m, f) || rules_crashed(m->when - 20 * RT_S));
+    if (!f->delivered && !f->bounced && !f->removed && !gone && m->from[0] && !m->report_ended &&
+        f->notify != TELL_NEVER)
         violation("message %d, accepted by %s at %.3f, is lost for %s", m->token, m->at->name,
                   (double)m->when / (double)RT_S, f->address);
     if (f->notify == TELL_NEVER && f->bounced + f->delayed + f->told)
         violation("message %d: %d reports about %s, who should cause none", m->token, f->bounced + f->delayed + f->told,
                   f->address);
     if (f->notify == TELL_ALL && f->delivered && !f->told && !f->bounced && m->from[0] && !m->report_ended &&
-        !f->removed)
+        !f->removed && !some_hungry())
         violation("message %d reached %s, and its sender was not told", m->token, f->address);
     if (f->notify == TELL_USUAL && f->told)
         violation("message %d: a success for %s that nobody asked for was reported", m->token, f->address);
     if (f->delivered && f->bounced && !doubt)
         violation("message %d was delivered and returned for %s", m->token, f->address);
-    if (f->bounced > 1 && !doubt)
+    if (f->bounced > 1 && !doubt && !doubtful_report(m))
         violation("message %d was returned %d times for %s", m->token, f->bounced, f->address);
-    int logged = 0;
+    int logged = 0, due = !here;
     for (size_t i = 0; i < nlog_ends; i++)
         logged += log_ends[i].node == m->at->index && log_ends[i].id == m->id && !strcmp(log_ends[i].to, f->address);
-    if (logged != 1 && !crashed_between(m->at, m->when - 20 * RT_S, RT_NEVER))
+    if (logged != due && !crashed_between(m->at, m->when - 20 * RT_S, RT_NEVER))
         violation("the log of %s says %d times how message %d ended for %s", m->at->name, logged, m->token, f->address);
 }
 

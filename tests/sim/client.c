@@ -77,7 +77,8 @@ static void compose(struct client *k)
     if (k->to->server->segment >= 1 << 20 && sim_chance(6))
         size = 262144 + sim_below(150000); /* goes to the spool in chunks */
     buf_clear(&k->text);
-    buf_printf(&k->text, "From: <%s>\r\nSubject: of %d\r\nX-Token: %d\r\n\r\n", m->from, m->token, m->token);
+    buf_printf(&k->text, "From: <%s>\r\nSubject: of %d\r\nX-Token: %d\r\nX-Play: %s\r\n\r\n", m->from, m->token,
+               m->token, play_word(m->play));
     for (size_t n = 0; k->text.n < size; n++)
         buf_printf(&k->text, "%sline %zu of %d, as long as it takes to fill a page or two\r\n", n % 7 == 3 ? "." : "",
                    n, m->token);
@@ -120,6 +121,7 @@ static void judge(struct client *k)
         if (at == STR_NONE || !rt_id_parse(str_sub(id, at + 10, at + 23), &m->id))
             violation("no id in %s", text);
         sim.accepted++;
+        rules_accepted(m);
         trace("client: %d accepted by %s", m->token, m->at->name);
     } else if (code) {
         m->promise = REFUSED;
@@ -192,6 +194,7 @@ static void transaction(struct client *k)
     struct mail *m = k->mail = ledger_mail(from);
     m->at = k->to;
     m->when = sim.now;
+    m->play = some_play();
     k->boot = k->to->nboots;
     compose(k);
     if (k->habit == PIPELINED ? !pipelined(k) : !envelope(k)) {
@@ -206,6 +209,7 @@ static void transaction(struct client *k)
         k->c.e = E_RESET;
         return;
     }
+    rules_readdress(m);
     if (k->habit == CHUNKED) {
         size_t half = k->text.n / 2;
         conn_printf(&k->c, "BDAT %zu\r\n", half);

@@ -47,6 +47,21 @@ static int token_of(str text)
 
 static bool is_report(str text) { return str_search(str_sub(text, 0, 4000), S("multipart/report")) != STR_NONE; }
 
+/* What follows a word, which stands behind a blank or a tab. */
+static str behind(str text, str word)
+{
+    while (text.n) {
+        size_t at = str_search(text, word);
+        if (at == STR_NONE)
+            break;
+        bool whole = at && (text.p[at - 1] == ' ' || text.p[at - 1] == '\t');
+        text = str_skip(text, at + word.n);
+        if (whole)
+            return text;
+    }
+    return S("");
+}
+
 /* Received fields in the header, newest first: "by HOST ... id ID". */
 static void read_hops(struct arrival *a, str text)
 {
@@ -54,19 +69,23 @@ static void read_hops(struct arrival *a, str text)
     size_t end2 = str_search(text, S("\n\n"));
     str head = str_sub(text, 0, end < end2 ? end : end2);
     while (a->hops < 4) {
-        size_t by = str_search(head, S(" by n"));
-        if (by == STR_NONE)
+        str by = behind(head, S("by n")), id = behind(by, S("id "));
+        if (!id.n || !rt_id_parse(str_sub(id, 0, 13), &a->hop[a->hops].id))
             break;
-        head = str_skip(head, by + 5);
-        size_t id = str_search(head, S(" id "));
-        if (!head.n || id == STR_NONE)
-            break;
-        a->hop[a->hops].node = head.p[0] - '0';
-        if (!rt_id_parse(str_sub(head, id + 4, id + 17), &a->hop[a->hops].id))
-            break;
-        a->hops++;
-        head = str_skip(head, id);
+        a->hop[a->hops++].node = by.p[0] - '0';
+        head = id;
     }
+}
+
+static struct arrival *note_arrival(struct arrival a, const char *to, str message)
+{
+    if (narrivals == arrivals_cap)
+        arrivals = own_grow(arrivals, (arrivals_cap = arrivals_cap ? 2 * arrivals_cap : 64) * sizeof *arrivals);
+    a.when = sim.now;
+    snprintf(a.to, sizeof a.to, "%s", to);
+    read_hops(&a, message);
+    arrivals[narrivals] = a;
+    return &arrivals[narrivals++];
 }
 
 /* A report: what it says about each recipient. */
@@ -115,6 +134,8 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
         /* one that goes to somebody else is about the report itself, which an operator returned: for the postmaster */
         if (!m->report_ended || nto == 0 || strcmp(to[0], m->from) == 0)
             read_report(m, message);
+        if (end)
+            note_arrival((struct arrival){.token = token, .report = true, .end = end, .upto = upto}, "", message);
         return;
     }
     if (str_search(message, S("\nthe end")) == STR_NONE)
@@ -125,12 +146,11 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
             violation("message %d arrived for %s, who was not asked for", token, to[i]);
             continue;
         }
-        if (narrivals == arrivals_cap)
-            arrivals = own_grow(arrivals, (arrivals_cap = arrivals_cap ? 2 * arrivals_cap : 64) * sizeof *arrivals);
-        struct arrival *a = &arrivals[narrivals++];
-        *a = (struct arrival){.token = token, .when = sim.now, .end = end, .upto = upto, .node = box ? box->index : 0};
-        snprintf(a->to, sizeof a->to, "%s", to[i]);
-        read_hops(a, message);
+        struct arrival *a = note_arrival(
+            (struct arrival){.token = token, .end = end, .upto = upto, .node = box ? box->index : 0}, to[i], message);
+        if (!a->hops)
+            violation("message %d arrived for %s without saying by whom", token, to[i]);
+        rules_arrival(m, a, message);
         f->delivered++;
     }
 }
@@ -163,8 +183,13 @@ void ledger_line(struct node *n, str line)
             return;
     if (str_eq(word, S("bug")))
         violation("%s says: " STR_FMT, n->name, STR_ARG(line));
+    uint64_t id;
+    bool gone = str_eq(word, S("discarded"));
+    if (str_eq(word, S("released")) && rt_id_parse(field(line, S("id=")), &id))
+        rules_released(n, id);
+    if (gone || (str_eq(word, S("delivered")) && str_search(line, S("2.0.0 discarded by")) != STR_NONE))
+        rules_gone(n, rt_id_parse(field(line, S("id=")), &id) ? id : 0, field(line, S("from=")), field(line, S("to=")));
     for (int i = 0; i < LOG_ENDS; i++) {
-        uint64_t id;
         n->lines[i] += str_eq(word, str_c(ends[i]));
         if (!str_eq(word, str_c(ends[i])) || !rt_id_parse(field(line, S("id=")), &id))
             continue;

@@ -48,6 +48,7 @@ static void conf_text(struct node *n, struct buf *out)
         if (remotes[i].lmtp)
             buf_printf(out, "domain %s { deliver = \"lmtp://%s:24\" tls = \"none\" }\n", remotes[i].domain,
                        remotes[i].ip[0]);
+    rules_text(n, out);
     if (s->smart && n->index > 1)
         buf_printf(out, "route \"*\" { via = \"smtp://%s:25\" tls = \"none\" }\n", sim.node[1]->ip);
 }
@@ -316,7 +317,9 @@ struct node *postrider_new(int number)
     s->messages = (unsigned)sim_between(1, 10);
     s->per_address = (unsigned)sim_between(3, 8);
     s->lifetime = sim_between(40, 200) * RT_S;
+    s->rules = sim_chance(50);
     n->hunger = sim_chance(10) ? (unsigned)sim_between(20, 1500) : 0;
+    s->hungry = n->hunger != 0;
     if (n->hunger)
         trace("%s: short of memory: 1 in %u", n->name, n->hunger);
     return n;

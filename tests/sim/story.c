@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 bool ending OWN;
+rt_time rest_from OWN = RT_NEVER;
 
 /* ---- the world ----------------------------------------------------------------------------------------------------
  */
@@ -242,6 +243,7 @@ static void last_crash(void)
 {
     size_t before = narrivals;
     int last = lan_links() ? lan_links()->id : 0;
+    rest_from = sim.now;
     for (int i = 1; i < sim.nnodes; i++)
         sim_at(sim.now, crash_one, sim.node[i], sim_chance(30) ? CRASH_KILL : CRASH_POWER);
     fiber_sleep(rt_after(15 * RT_S));

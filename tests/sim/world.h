@@ -38,6 +38,8 @@ struct server {
     int loops;
     uint64_t segment;
     bool smart;  /* everything goes by the first node */
+    bool hungry; /* short of memory: it may tell nobody of a success, rather than deliver twice */
+    bool rules;  /* its configuration has those of rules.c */
     int version; /* of its configuration */
     unsigned connections, recipients,
         messages; /* limits in force: to one site, in one transaction, on one connection */
@@ -63,6 +65,18 @@ void postrider_operate(struct node *n, void *arg); /* arg: enum queue_action */
  */
 
 enum promise { ASKED, ACCEPTED, REFUSED };
+/* What a message asks the rules for (rules.c). */
+enum play {
+    PLAY_NONE,
+    PLAY_REFUSE,
+    PLAY_DISCARD,
+    PLAY_HOLD,
+    PLAY_QUARANTINE,
+    PLAY_REDIRECT,
+    PLAY_ADD,
+    PLAY_CHANGE,
+    PLAYS
+};
 struct fate_of { /* one recipient of one message */
     char address[ADDR_MAX];
     int delivered, bounced, delayed, told; /* told: reports of success */
@@ -72,9 +86,10 @@ struct fate_of { /* one recipient of one message */
 struct mail {
     int token;
     char from[ADDR_MAX];
-    struct fate_of to[TO_MAX];
+    struct fate_of to[TO_MAX + 1]; /* a rule may add one */
     int nto;
     enum promise promise;
+    enum play play;
     struct node *at;
     uint64_t id; /* in the queue of `at` */
     rt_time when;
@@ -83,6 +98,7 @@ struct mail {
 };
 struct arrival { /* at a server of others or in a mailbox */
     int token;
+    bool report; /* about that message */
     char to[ADDR_MAX];
     int hops;
     struct {
@@ -119,6 +135,21 @@ extern size_t narrivals;
 extern struct mail **mails;
 extern size_t nmails;
 
+/* ---- rules (rules.c) ---------------------------------------------------------------------------------------- */
+
+const char *play_word(enum play p);
+enum play some_play(void);
+void rules_text(struct node *n, struct buf *out);
+void rules_readdress(struct mail *m);
+void rules_accepted(const struct mail *m);
+void rules_arrival(const struct mail *m, const struct arrival *a, str message);
+void rules_gone(const struct node *n, uint64_t id, str from, str to); /* as the log says it */
+bool rules_discarded(const struct mail *m, const struct fate_of *f);
+void rules_released(const struct node *n, uint64_t id);
+bool crashed_between(const struct node *n, rt_time from, rt_time to); /* check.c */
+/* Whether some rule may discard it; *ret_here: the first server does, before it has a message. */
+bool rules_discard(const struct mail *m, const struct fate_of *f, bool *ret_here);
+
 /* ---- the story
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -127,7 +158,8 @@ void sim_begin(uint64_t seed);
 extern const struct dns_backend sim_dns;
 extern struct remote remotes[SERVERS];
 extern int nservers;
-extern bool ending; /* the last stop of all nodes */
+extern bool ending;       /* the last stop of all nodes */
+extern rt_time rest_from; /* when all was done, and the last crash followed; RT_NEVER: not yet */
 bool sim_node_is_local(const char *ip);
 struct sockaddr_storage place(const char *ip, int port);
 void breaks_begin(void);
