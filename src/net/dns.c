@@ -186,18 +186,20 @@ static void log_failure(const struct dns_flight *f, err e)
 
 static struct dns_result *result_of(const struct dns_flight *f, const struct dns_reply *reply)
 {
-    struct dns_result *r = dns_result_new();
-    if (!r)
-        return NULL;
-    if (reply->e)
-        r->e = reply->e;
-    else if (reply->bogus)
-        r->e = E_DNS_BOGUS;
-    else
-        r->e = dns_msg_read(reply->packet, f->type, &r->arena, &r->answer);
-    r->answer.secure = reply->secure;
-    bool known = r->e == OK || r->e == E_DNS_NODATA || r->e == E_DNS_NONE;
-    r->until = rt_now() + (known ? r->answer.ttl * RT_S : FAILURE_TTL);
+    struct arena mem;
+    struct dns_answer a = {0};
+    err e = reply->e ? reply->e : reply->bogus ? E_DNS_BOGUS : OK;
+    arena_init(&mem, 1024, DNS_ANSWER_MAX);
+    if (!e)
+        e = dns_msg_read(reply->packet, f->type, &mem, &a);
+    if (e)
+        a = (struct dns_answer){.ttl = a.ttl};
+    a.secure = reply->secure;
+    struct dns_result *r = dns_result_new(e, &a);
+    arena_free(&mem);
+    bool known = e == OK || e == E_DNS_NODATA || e == E_DNS_NONE;
+    if (r)
+        r->until = rt_now() + (known ? a.ttl * RT_S : FAILURE_TTL);
     return r;
 }
 

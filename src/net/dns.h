@@ -30,11 +30,10 @@ bool dns_name_plain(str name);
 struct dns_result { /* immutable once it is shared */
     atomic_int refs;
     err e;
-    rt_time until; /* not to be used after; 0: not to be kept */
-    struct dns_answer answer;
-    struct arena arena; /* of the answer */
+    rt_time until;            /* not to be used after; 0: not to be kept */
+    struct dns_answer answer; /* its octets lie behind this struct */
 };
-struct dns_result *dns_result_new(void);
+struct dns_result *dns_result_new(err e, const struct dns_answer *a); /* a copy; NULL: no memory */
 struct dns_result *dns_result_ref(struct dns_result *r);
 void dns_result_drop(struct dns_result **r);
 /* `world` names a configuration: answers of another one are not seen. A reference or NULL. */

@@ -10,7 +10,8 @@ enum {
     SHARDS = 16,
     SHARD_ENTRIES = 100000 / SHARDS,
     SHARD_BYTES = 64 * 1024 * 1024 / SHARDS,
-    ENTRY_COST = 256, /* of an entry and a result besides the answer */
+    ENTRY_COST = sizeof(struct dns_result) + 112, /* of an entry besides its name and the answer */
+    SWEEP = 2, /* entries looked at for each that comes: the cache outlives no answer by much */
 };
 
 struct entry {
@@ -31,13 +32,34 @@ static struct shard {
 
 /* ---- results ---- */
 
-struct dns_result *dns_result_new(void)
+static size_t octets_of(const struct dns_answer *a)
 {
-    struct dns_result *r = calloc(1, sizeof *r);
-    if (r) {
-        atomic_store(&r->refs, 1);
-        arena_init(&r->arena, 256, DNS_ANSWER_MAX);
-    }
+    size_t n = a->n * sizeof *a->v + a->canonical.n;
+    for (size_t i = 0; i < a->n; i++)
+        n += a->v[i].data.n;
+    return n;
+}
+
+static str put_octets(char **at, str s)
+{
+    str kept = str_mem(*at, s.n);
+    memcpy(*at, s.n ? s.p : "", s.n);
+    *at += s.n;
+    return kept;
+}
+
+struct dns_result *dns_result_new(err e, const struct dns_answer *a)
+{
+    struct dns_result *r = malloc(sizeof *r + octets_of(a));
+    if (!r)
+        return NULL;
+    *r = (struct dns_result){.e = e, .answer = *a};
+    atomic_store(&r->refs, 1);
+    r->answer.v = (struct dns_record *)(r + 1);
+    char *at = (char *)&r->answer.v[a->n];
+    for (size_t i = 0; i < a->n; i++)
+        r->answer.v[i] = (struct dns_record){a->v[i].preference, put_octets(&at, a->v[i].data)};
+    r->answer.canonical = put_octets(&at, a->canonical);
     return r;
 }
 
@@ -51,17 +73,15 @@ void dns_result_drop(struct dns_result **r)
 {
     struct dns_result *old = *r;
     *r = NULL;
-    if (old && atomic_fetch_sub(&old->refs, 1) == 1) {
-        arena_free(&old->arena);
+    if (old && atomic_fetch_sub(&old->refs, 1) == 1)
         free(old);
-    }
 }
 
 /* ---- the cache ---- */
 
 static uint64_t key_of(str name, unsigned type) { return str_hash(name) + type * 0x9e3779b97f4a7c15u; }
 static struct shard *shard_of(uint64_t key) { return &shards[key >> 60]; }
-static size_t cost_of(const struct entry *e) { return ENTRY_COST + e->n + e->result->arena.used; }
+static size_t cost_of(const struct entry *e) { return ENTRY_COST + e->n + octets_of(&e->result->answer); }
 
 static struct entry *find(struct shard *s, uint64_t key, str name, unsigned type, uint64_t world)
 {
@@ -81,6 +101,8 @@ static void drop(struct shard *s, struct entry *e)
     dns_result_drop(&e->result);
     free(e);
 }
+
+static struct entry *last_of(struct shard *s) { return container_of(s->used.prev, struct entry, used); }
 
 struct dns_result *dns_cache_get(str name, unsigned type, uint64_t world)
 {
@@ -118,8 +140,10 @@ void dns_cache_put(str name, unsigned type, uint64_t world, struct dns_result *r
     struct entry *old = find(s, key, name, type, world);
     if (old)
         drop(s, old);
+    for (int i = 0; i < SWEEP && s->map.n && last_of(s)->result->until <= rt_now(); i++)
+        drop(s, last_of(s));
     while (s->map.n && (s->map.n >= SHARD_ENTRIES || s->bytes + cost_of(e) > SHARD_BYTES))
-        drop(s, container_of(s->used.prev, struct entry, used));
+        drop(s, last_of(s));
     if (map_add(&s->map, &e->node, key)) {
         list_push_front(&s->used, &e->used);
         s->bytes += cost_of(e);
@@ -137,7 +161,7 @@ void dns_cache_clear(void)
     for (struct shard *s = shards; s < shards + SHARDS; s++) {
         lock_take(&s->lock);
         while (s->map.n)
-            drop(s, container_of(s->used.prev, struct entry, used));
+            drop(s, last_of(s));
         map_free(&s->map);
         lock_drop(&s->lock);
     }

@@ -186,7 +186,7 @@ struct queue {
     atomic_uint_fast64_t total, most; /* recipients; their limit */
     struct counters n;
 
-    struct index index;
+    struct index index, quarantined; /* all; those that came to be quarantined, released ones too */
     struct due due;
     struct texts texts;
     struct map sites, lanes;

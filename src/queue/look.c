@@ -68,9 +68,10 @@ static struct queue_entry entry_of(const struct queue *q, const struct msg *m, c
 bool queue_walk(struct queue *q, const struct queue_filter *f, uint64_t *cursor, size_t budget,
                 void (*each)(void *arg, const struct queue_entry *e), void *arg)
 {
+    const struct index *in = f->quarantine ? &q->quarantined : &q->index;
     if (f->id && *cursor < f->id - 1)
         *cursor = f->id - 1;
-    for (struct msg *m; (m = ids_next(&q->index, *cursor));) {
+    for (struct msg *m; (m = ids_next(in, *cursor));) {
         if (f->id && m->id != f->id)
             return false;
         if (!budget)

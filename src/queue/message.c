@@ -1,4 +1,5 @@
 /* Messages: built by the loop that accepted them, then owned by loop 0 until nothing of them is left. */
+#include "queue/cells.h"
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -23,6 +24,17 @@ static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, co
     r->state = state->held ? R_HELD : R_WAITING;
 }
 
+static size_t msg_bytes(uint32_t nto, size_t text) { return sizeof(struct msg) + nto * sizeof(struct rcpt) + text; }
+static str kept_address(const struct recipient *to) { return str_sub(to->address, 0, UINT16_MAX); }
+
+static void msg_give(struct msg *m)
+{
+    size_t text = m->sender_n;
+    for (uint32_t i = 0; i < m->nto; i++)
+        text += m->to[i].address_n;
+    cell_give(m, msg_bytes(m->nto, text));
+}
+
 struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rcpt_status *state, struct body *mem)
 {
     uint32_t n = 0;
@@ -30,12 +42,12 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
     size_t text = env->sender.n + (way.n ? 1 + way.n : 0);
     for (uint32_t i = 0; i < env->nto; i++)
         if (left(state, i)) {
-            text += env->to[i].address.n;
+            text += kept_address(&env->to[i]).n;
             n++;
         }
     if (!n || text > UINT32_MAX || env->sender.n > UINT16_MAX)
         return NULL;
-    struct msg *m = calloc(1, sizeof *m + n * sizeof *m->to + text);
+    struct msg *m = cell_take(msg_bytes(n, text));
     if (!m)
         return NULL;
     m->id = env->id;
@@ -66,7 +78,7 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
         fill(q, r, &env->to[i], state ? &state[i] : NULL);
         if (env->flags & ENV_HELD && !state)
             r->state = R_HELD;
-        str a = str_sub(env->to[i].address, 0, UINT16_MAX);
+        str a = kept_address(&env->to[i]);
         r->index = i;
         r->pos = k++;
         r->address = at;
@@ -294,11 +306,21 @@ static void find_sites(struct queue *q, struct msg *m)
         m->to[i].pos = i;
 }
 
+static bool index_both(struct queue *q, struct msg *m)
+{
+    if (!ids_add(&q->index, m->id, m))
+        return false;
+    if (!(m->flags & MF_QUARANTINE) || ids_add(&q->quarantined, m->id, m))
+        return true;
+    ids_remove(&q->index, m->id);
+    return false;
+}
+
 err msg_admit(struct queue *q, struct msg *m)
 {
     if (!wait_reserve(&q->due))
         return E_NOMEM;
-    if (!ids_add(&q->index, m->id, m)) {
+    if (!index_both(q, m)) {
         wait_unreserve(&q->due, m);
         return E_NOMEM;
     }
@@ -340,7 +362,7 @@ void msg_free_bare(struct msg *m)
         body_drop(&m->x->mem);
         free(m->x);
     }
-    free(m);
+    msg_give(m);
 }
 
 void msg_free(struct queue *q, struct msg *m)
@@ -357,10 +379,12 @@ void msg_free(struct queue *q, struct msg *m)
     }
     wait_unreserve(&q->due, m);
     ids_remove(&q->index, m->id);
+    if (m->flags & MF_QUARANTINE)
+        ids_remove(&q->quarantined, m->id);
     cnt_add(&q->n.messages, -1);
     metric_add(M_queue_messages, -1);
     count_oldest(q);
-    free(m);
+    msg_give(m);
 }
 
 void msg_release(struct queue *q, struct msg *m)

@@ -296,6 +296,7 @@ void queue_free(struct queue **queue)
     sites_free(q);
     texts_free(&q->texts);
     ids_free(&q->index);
+    ids_free(&q->quarantined);
     wait_free(&q->due);
     free(q);
 }

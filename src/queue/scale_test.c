@@ -2,6 +2,7 @@
  * What a large queue costs: bytes per message, time per step. Prints figures; asserts only what must hold
  * on any machine. QUEUE_SCALE sets the number of messages.
  */
+#include "queue/cells.h"
 #include "queue/world.h"
 
 #include <malloc.h>
@@ -16,7 +17,7 @@ static double seconds(void)
 static size_t heap_bytes(void)
 {
     struct mallinfo2 m = mallinfo2();
-    return m.uordblks + m.hblkhd;
+    return m.uordblks + m.hblkhd + cells_bytes();
 }
 
 static uint32_t scale(void)

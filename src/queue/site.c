@@ -3,6 +3,7 @@
  * tried. The order is site_next's alone: highest class first, tenants in turn, each first come first served.
  */
 #include "base/text.h"
+#include "queue/cells.h"
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -44,16 +45,16 @@ static bool number(struct queue *q, uint32_t *ret)
 
 static struct site *site_new(struct queue *q, str key, uint64_t hash)
 {
-    struct site *s = calloc(1, sizeof *s + key.n);
+    struct site *s = cell_take(sizeof *s + key.n);
     uint32_t all = (uint32_t)q->sites.n + 1;
     if (!s || !heap_reserve(&q->site_timers, all - q->site_timers.n) || !number(q, &s->id)) {
-        free(s);
+        cell_give(s, sizeof *s + key.n);
         return NULL;
     }
     if (!map_add(&q->sites, &s->node, hash)) {
         q->site[s->id] = (struct site *)(uintptr_t)q->site_free;
         q->site_free = s->id;
-        free(s);
+        cell_give(s, sizeof *s + key.n);
         return NULL;
     }
     q->site[s->id] = s;
@@ -96,7 +97,7 @@ static void lane_free(struct queue *q, struct lane *l)
     if (l == &l->site->lane)
         return;
     map_remove(&q->lanes, &l->node);
-    free(l);
+    cell_give(l, sizeof *l);
 }
 
 static void level_free(struct site *s, struct level *v)
@@ -126,7 +127,7 @@ static void site_free(struct queue *q, struct site *s)
     q->site[s->id] = (struct site *)(uintptr_t)q->site_free;
     q->site_free = s->id;
     cnt_add(&q->n.sites, -1);
-    free(s);
+    cell_give(s, sizeof *s + s->key_n);
 }
 
 void site_tidy(struct queue *q, struct site *s)
@@ -181,7 +182,7 @@ static uint64_t lane_hash(const struct site *s, uint8_t class, uint32_t tenant)
 
 static struct lane *lane_new(struct queue *q, struct site *s, uint8_t class, uint32_t tenant, uint64_t hash)
 {
-    struct lane *l = malloc(sizeof *l);
+    struct lane *l = cell_take(sizeof *l);
     if (!l)
         return NULL;
     *l = (struct lane){.site = s, .tenant = tenant, .class = class};
@@ -189,7 +190,7 @@ static struct lane *lane_new(struct queue *q, struct site *s, uint8_t class, uin
     list_init(&l->rcpts);
     if (map_add(&q->lanes, &l->node, hash))
         return l;
-    free(l);
+    cell_give(l, sizeof *l);
     return NULL;
 }
 

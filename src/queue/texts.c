@@ -1,5 +1,6 @@
 /* Interned replies. */
 #include "queue/texts.h"
+#include "queue/cells.h"
 
 #include <stdlib.h>
 
@@ -57,10 +58,10 @@ uint32_t texts_get(struct texts *t, str s)
             return x->id;
         }
     }
-    struct text *x = malloc(sizeof *x + s.n);
+    struct text *x = cell_take(sizeof *x + s.n);
     uint32_t id;
     if (!x || !number(t, &id)) {
-        free(x);
+        cell_give(x, sizeof *x + s.n);
         return 0;
     }
     x->refs = 1;
@@ -71,7 +72,7 @@ uint32_t texts_get(struct texts *t, str s)
     if (!map_add(&t->map, &x->node, hash)) {
         t->v[id] = (struct text *)(uintptr_t)t->free;
         t->free = id;
-        free(x);
+        cell_give(x, sizeof *x + s.n);
         return 0;
     }
     t->bytes += sizeof *x + s.n;
@@ -95,7 +96,7 @@ void texts_drop(struct texts *t, uint32_t *id)
     struct text *x = t->v[i];
     map_remove(&t->map, &x->node);
     t->bytes -= sizeof *x + x->n;
-    free(x);
+    cell_give(x, sizeof *x + x->n);
     t->v[i] = (struct text *)(uintptr_t)t->free;
     t->free = i;
 }
@@ -105,8 +106,10 @@ str texts_str(const struct texts *t, uint32_t id) { return id ? str_mem(t->v[id]
 void texts_free(struct texts *t)
 {
     struct map_iter it = map_begin(&t->map);
-    for (struct map_node *n; (n = map_each(&it));)
-        free(container_of(n, struct text, node));
+    for (struct map_node *n; (n = map_each(&it));) {
+        struct text *x = container_of(n, struct text, node);
+        cell_give(x, sizeof *x + x->n);
+    }
     map_free(&t->map);
     free(t->v);
     *t = (struct texts){0};
