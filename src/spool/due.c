@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { WINDOW = 256 * 1024, TOLD_LEAST = 1 << 16 };
+enum {
+    WINDOW = 256 * 1024,
+    TOLD_LEAST = 1 << 16,
+    AHEAD = 8,    /* messages between asking for a place of the index and looking at it */
+    PAGES = 1024, /* of segments, kept while states are read back */
+};
 
 static bool grow(void **v, size_t *cap, size_t size)
 {
@@ -103,6 +108,36 @@ static err window_get(struct engine *e, struct window *w, uint32_t slot, uint64_
     return OK;
 }
 
+/* What is recorded about messages lies in the order in which things happened, which is nearly theirs: pages that were
+ * read stay for those that come soon, each in the place that its number gives it. */
+struct pages {
+    char *mem;
+    struct {
+        uint32_t slot, n; /* n: octets read; 0: none */
+        uint64_t at;
+    } v[PAGES];
+};
+
+static err pages_get(struct engine *e, struct pages *p, const struct told *t, struct window *w, str *ret)
+{
+    uint64_t at = t->at / PAGE * PAGE, within = t->at - at;
+    if (!p->mem || within + t->len > PAGE)
+        return window_get(e, w, t->slot, t->at, t->len, ret);
+    size_t i = (at / PAGE * 31 + t->slot * 257u) % PAGES, n;
+    char *page = p->mem + i * PAGE;
+    if (p->v[i].n < within + t->len || p->v[i].slot != t->slot || p->v[i].at != at) {
+        p->v[i].n = 0;
+        err bad = rt_fs->pread(e->segs[t->slot]->fd, page, PAGE, at, &n);
+        if (bad)
+            return bad;
+        p->v[i].slot = t->slot;
+        p->v[i].at = at;
+        p->v[i].n = (uint32_t)n;
+    }
+    *ret = str_mem(page + within, t->len);
+    return p->v[i].n < within + t->len ? E_CORRUPT : OK;
+}
+
 /* ---- one message ---------------------------------------------------------------------------------- */
 
 static err tell_results(struct arena *a, str bytes, struct rcpt_status *v, uint32_t nto)
@@ -140,6 +175,7 @@ static err tell_retries(struct arena *a, str bytes, struct rcpt_status *v, uint3
 struct teller {
     struct due *d;
     struct window env, state;
+    struct pages *pages;
     struct arena arena;
     spool_due_fn *due;
     void *arg;
@@ -182,7 +218,7 @@ static err tell_one(struct teller *t, const struct found *f, const struct told *
     for (uint32_t i = 0; !bad && i < env.nto; i++)
         v[i].held = env.flags & ENV_HELD;
     for (size_t i = 0; i < ntold && !bad; i++) {
-        bad = window_get(e, &t->state, told[i].slot, told[i].at, told[i].len, &text);
+        bad = pages_get(e, t->pages, &told[i], &t->state, &text);
         if (!bad && told[i].type == REC_RESULTS)
             bad = tell_results(&t->arena, text, v, env.nto);
         else if (!bad)
@@ -208,12 +244,18 @@ err due_call(struct due *d, spool_due_fn *due, void *arg)
         qsort(d->found, d->nfound, sizeof *d->found, by_id);
     if (d->ntold)
         qsort(d->told, d->ntold, sizeof *d->told, by_stamp);
+    t.pages = calloc(1, sizeof *t.pages);
+    if (!t.pages)
+        return E_NOMEM;
+    t.pages->mem = d->ntold ? malloc((size_t)PAGES * PAGE) : NULL;
     buf_init(&t.env.buf, SEGMENT_MAX);
     buf_init(&t.state.buf, SEGMENT_MAX);
     arena_init(&t.arena, 16384, SEGMENT_MAX);
     err bad = OK;
     for (size_t i = 0, k = 0; i < d->nfound && !bad; i++) {
         const struct found *f = &d->found[i];
+        if (i + AHEAD < d->nfound)
+            index_fetch(&e->index, d->found[i + AHEAD].id);
         struct entry *at = index_find(&e->index, f->id);
         if (!at || entry_slot(at) != f->slot || at->off != f->off)
             continue;
@@ -226,6 +268,8 @@ err due_call(struct due *d, spool_due_fn *due, void *arg)
     }
     buf_free(&t.env.buf);
     buf_free(&t.state.buf);
+    free(t.pages->mem);
+    free(t.pages);
     arena_free(&t.arena);
     return bad;
 }

@@ -60,7 +60,8 @@ err foot_read(struct seg *s, struct buf *out, struct trailer *ret)
     if (n < sizeof p || !trailer_load(p, &t) || t.gen != s->gen || t.end < DATA_START || t.at < t.end ||
         (uint64_t)t.at + t.length > s->size)
         return E_CORRUPT;
-    buf_init(out, s->size);
+    out->max = s->size;
+    buf_clear(out);
     char *q = buf_room(out, t.length ? t.length : 1);
     if (!q)
         return E_NOMEM;
@@ -69,7 +70,7 @@ err foot_read(struct seg *s, struct buf *out, struct trailer *ret)
     if (!bad && (n < t.length || crc32c(0, q, t.length) != t.sum))
         bad = E_CORRUPT;
     if (bad)
-        buf_free(out);
+        out->n = 0;
     else
         *ret = t;
     return bad;

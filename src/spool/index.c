@@ -63,6 +63,14 @@ struct entry *index_find(struct index *x, uint64_t id)
     return s->v[i].id ? &s->v[i] : NULL;
 }
 
+void index_fetch(const struct index *x, uint64_t id)
+{
+    uint64_t h = mix(id);
+    const struct index_shard *s = &x->shard[h >> 58];
+    if (s->cap)
+        __builtin_prefetch(&s->v[home(s, h)]);
+}
+
 struct entry *index_add(struct index *x, uint64_t id)
 {
     struct entry e = {.id = id};

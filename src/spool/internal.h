@@ -132,6 +132,7 @@ struct index {
 static inline uint32_t entry_slot(const struct entry *e) { return e->slot_one >> 1; }
 bool index_reserve(struct index *x, uint64_t id, uint32_t more); /* so that adding cannot fail */
 struct entry *index_find(struct index *x, uint64_t id);          /* valid until the next change */
+void index_fetch(const struct index *x, uint64_t id);            /* it will be asked for soon */
 struct entry *index_add(struct index *x, uint64_t id);           /* room was reserved; zeroed but for the id */
 void index_remove(struct index *x, struct entry *e);
 void index_free(struct index *x);
@@ -272,7 +273,8 @@ err cuts_settle(struct engine *e); /* until a head can name all; E_IO: not yet. 
 /* footer.c */
 void foot_add(struct seg *s, const struct foot_entry *f, const struct iovec *meta, int nmeta);
 err foot_write(struct engine *e, struct seg *s);
-/* Reads a sealed segment's footer into `out`; ret_at: where it lies. E_CORRUPT when there is none. */
+/* Reads a sealed segment's footer into `out` instead of what is there; ret->at: where it lies. E_CORRUPT when there is
+ * none. */
 err foot_read(struct seg *s, struct buf *out, struct trailer *ret);
 
 /* apply.c: what a durable record changes in memory. Under the lock. */

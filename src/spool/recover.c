@@ -14,6 +14,7 @@ struct recovery {
     struct seg **order; /* LOG segments by generation */
     size_t n;
     struct buf names; /* slots found, u32 each */
+    struct buf foot;  /* the footer that is being read: one block for all of them */
     err bad;
 };
 
@@ -198,14 +199,22 @@ static err replay_state(struct recovery *r, struct seg *s, const struct foot_ent
     return due_told(&r->due, &(struct told){f->id, f->aux, s->slot, at, f->meta, f->type});
 }
 
-/* `base`: where the footer lies in the file; 0: the entries came from a scan. */
+/* `base`: where the footer lies in the file; 0: the entries came from a scan. The index is asked for ids a few entries
+ * ahead, because no place of a large one is in the processor's caches. */
 static err replay(struct recovery *r, struct seg *s, str entries, uint64_t base, bool states)
 {
+    enum { AHEAD = 8 };
     const char *start = entries.p;
     struct foot_entry f;
-    str meta;
+    str meta, ahead = entries;
     err bad = OK;
+    for (int i = 0; i < AHEAD; i++)
+        foot_next(&ahead, &f, &meta);
     while (!bad && foot_next(&entries, &f, &meta)) {
+        struct foot_entry later;
+        str skipped;
+        if (foot_next(&ahead, &later, &skipped))
+            index_fetch(&r->e->index, later.id);
         uint32_t at = base ? (uint32_t)(base + (uint64_t)(meta.p - start)) : f.off + REC_HEAD;
         bad = states ? replay_state(r, s, &f, at) : replay_record(r, s, &f, at);
     }
@@ -228,8 +237,7 @@ static err replay_scan(struct recovery *r, struct seg *s)
 static err replay_segment(struct recovery *r, struct seg *s)
 {
     struct trailer t;
-    struct buf foot;
-    err bad = foot_read(s, &foot, &t);
+    err bad = foot_read(s, &r->foot, &t);
     if (bad == E_NOMEM)
         return bad;
     if (bad)
@@ -237,26 +245,19 @@ static err replay_segment(struct recovery *r, struct seg *s)
     s->end = t.end;
     s->batch = s->durable = t.batch;
     s->footed = true;
-    bad = replay(r, s, buf_str(&foot), t.at, false);
-    buf_free(&foot);
-    return bad;
+    return replay(r, s, buf_str(&r->foot), t.at, false);
 }
 
 /* What was recorded about them. Later, because a message that was copied forward may lie behind its states. */
 static err replay_states(struct recovery *r, struct seg *s)
 {
     struct trailer t;
-    struct buf foot;
     if (!s->has_states)
         return OK;
     if (!s->footed)
         return replay(r, s, buf_str(&s->foot), 0, true);
-    err bad = foot_read(s, &foot, &t);
-    if (bad)
-        return bad;
-    bad = replay(r, s, buf_str(&foot), t.at, true);
-    buf_free(&foot);
-    return bad;
+    err bad = foot_read(s, &r->foot, &t);
+    return bad ? bad : replay(r, s, buf_str(&r->foot), t.at, true);
 }
 
 /* Whether it may go on: nothing is known against it, and there is room. */
@@ -393,6 +394,7 @@ static err run(struct recovery *r, spool_due_fn *due, void *arg)
         bad = open_segment(r, cur_u32(&c));
     if (!bad)
         bad = replay_all(r);
+    buf_free(&r->foot);
     if (!bad)
         bad = sync_all(r);
     if (bad)
