@@ -322,6 +322,35 @@ static void test_accepted_held(void **state)
     assert_int_equal(drain(FATE_DELIVERED), 1);
 }
 
+/* What keeps the limits of the quarantine looks every few seconds: it must not meet the rest of the queue. */
+static void test_quarantine_is_found_at_once(void **state)
+{
+    (void)state;
+    struct recipient to = {.address = S("a@x.test")};
+    struct queue_filter f = {.tenant = -1, .held = -1, .quarantine = true};
+    uint64_t cursor = 0;
+    for (int i = 0; i < 1000; i++)
+        bring("anna@x.test", 0, 0, 86400000, 0);
+    assert_false(queue_walk(w.q, &f, &cursor, 1, each, NULL));
+    for (uint64_t id = 5000; id < 5003; id++) {
+        struct envelope e = {.id = id,
+                             .arrived_ms = rt_wall_ms(),
+                             .expires_ms = rt_wall_ms() + 86400000,
+                             .flags = ENV_HELD | ENV_QUARANTINE,
+                             .to = &to,
+                             .nto = 1};
+        assert_int_equal(queue_accept(w.q, &e, NULL), OK);
+    }
+    world_run();
+    cursor = nseen = 0;
+    assert_false(queue_walk(w.q, &f, &cursor, 3, each, NULL));
+    assert_true(nseen == 3 && seen[0].id == 5000 && seen[2].id == 5002);
+    assert_int_equal(walk(&all, 64), 1003);
+    queue_act(w.q, QUEUE_REMOVE, 5001, UINT32_MAX, S("root"));
+    world_run();
+    assert_int_equal(walk(&f, 1), 2);
+}
+
 static void test_recovery(void **state)
 {
     (void)state;
@@ -492,6 +521,7 @@ int main(void)
         T(test_flush),
         T(test_room),
         T(test_accepted_held),
+        T(test_quarantine_is_found_at_once),
         T(test_reload),
         T(test_sites),
         cmocka_unit_test_setup_teardown(test_recovery, setup_unstarted, teardown),
