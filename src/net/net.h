@@ -124,6 +124,7 @@ struct tls_client_config {
     const struct tls_tlsa *tlsa;
     size_t ntlsa;
     enum tls_fault *ret_fault; /* what is wrong with the certificate; may be NULL; not set when there was none */
+    bool resume;               /* sessions with the same server under the same conditions may be resumed */
     str also; /* TLS_DANE: another identity that a DANE-TA(2) chain may have, the next-hop domain; "" none */
 };
 /* E_TLS_NAME: the handshake went well but for the certificate. */

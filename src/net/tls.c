@@ -308,10 +308,12 @@ err tls_connect(struct conn *c, const struct tls_client_config *cfg, struct buf 
     bool verify = cfg->verify != TLS_ANY;
     if (c->e != OK || begin(c, tls_client_ctx(verify), ret_why) != OK || prepare_client(c, cfg, ret_why) != OK)
         return c->e;
+    tls_resume(c, cfg);
     if (shake_hands(c, ret_why) == OK) {
         c->tls->verified = verify && cfg->verify != TLS_LOOK;
         tell_fault(c, cfg, ret_why);
         metric_add(M_tls_out, 1);
+        metric_add(M_tls_resumed, SSL_session_reused(c->tls->ssl));
         return OK;
     }
     long why = SSL_get_verify_result(c->tls->ssl);

@@ -308,6 +308,13 @@ static void client_make(void)
 {
     client_any = ctx_new(TLS_client_method(), 0, ANY_CIPHERS);
     client_verify = ctx_new(TLS_client_method(), 0, VERIFY_CIPHERS);
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *ctx = i ? client_verify : client_any;
+        if (!ctx)
+            continue;
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(ctx, tls_resume_keep);
+    }
     if (client_any) {
         SSL_CTX_set_verify(client_any, SSL_VERIFY_NONE, NULL);
         SSL_CTX_set_options(client_any, SSL_OP_LEGACY_SERVER_CONNECT);

@@ -3,6 +3,8 @@
 
 #include "net/tls.c"
 
+#include <netinet/in.h>
+
 #include <openssl/pem.h>
 
 enum { BULK = 3 * 1000 * 1000 };
@@ -251,6 +253,56 @@ static void test_resumption(void)
     }
 }
 
+/* What a client keeps: only under the same address, name, roots and way of verifying is a session resumed. */
+struct met {
+    enum tls_verify verify;
+    const char *name, *ca_pem;
+    uint16_t port;
+    uint8_t tlsa; /* usage of a record of server one's key; 0: none */
+};
+
+static bool meet(const struct met *m)
+{
+    struct pair p;
+    struct tls_info info;
+    str s;
+    unsigned char spki[32];
+    struct tls_tlsa tlsa = {m->tlsa, 1, 1, str_mem(spki, sizeof spki)};
+    unsigned char *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(SSL_CTX_get0_certificate(tls_server_default(server))), &der);
+    CHECK(n > 0 && EVP_Digest(der, (size_t)n, spki, NULL, EVP_sha256(), NULL) == 1);
+    OPENSSL_free(der);
+    struct tls_client_config cfg = {.verify = m->verify, .name = str_c(m->name), .ca_pem = m->ca_pem, .resume = true};
+    if (m->tlsa)
+        cfg.tlsa = &tlsa, cfg.ntlsa = 1;
+    pair_open(&p, echo, server);
+    if (m->port) {
+        struct sockaddr_in at = {
+            .sin_family = AF_INET, .sin_port = htons(m->port), .sin_addr.s_addr = htonl(0xc0000201)};
+        memcpy(&p.a.peer, &at, sizeof at);
+    }
+    CHECK(tls_connect(&p.a, &cfg, NULL) == OK && tls_info(&p.a, &info));
+    CHECK(info.verified == (m->verify == TLS_VERIFY || m->verify == TLS_DANE));
+    CHECK(conn_write(&p.a, S("NOOP\r\n")) == OK && conn_readline(&p.a, 100, &s, NULL) == OK);
+    conn_end(&p.a);
+    pair_close(&p);
+    return info.resumed;
+}
+
+static void test_client_resumes(void)
+{
+    const struct met kinds[] = {
+        {TLS_VERIFY, "mx.one.test", one.cert.p, 25, 0}, {TLS_ANY, "mx.one.test", NULL, 25, 0},
+        {TLS_ANY, "mx.two.test", NULL, 25, 0},          {TLS_ANY, "mx.one.test", NULL, 26, 0},
+        {TLS_DANE, "mx.one.test", NULL, 25, 3},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (int turn = 0; turn < 3; turn++) /* what the others left does not fit */
+            CHECK(meet(&kinds[i]) == (turn > 0));
+    const struct met nowhere = {TLS_ANY, "mx.one.test", NULL, 0, 0};
+    CHECK(!meet(&nowhere) && !meet(&nowhere));
+}
+
 /* ---- what a peer may do wrong ---- */
 
 static void starttls(struct conn *b, void *arg)
@@ -414,6 +466,7 @@ static void all_cases(void *arg, int index)
     test_verify();
     test_versions();
     test_resumption();
+    test_client_resumes();
     test_injection();
     test_proxied();
     test_endings();

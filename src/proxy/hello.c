@@ -205,6 +205,7 @@ static err handshake(struct link *l, const struct url *u)
         .verify = verify ? TLS_VERIFY : TLS_ANY,
         .name = u->host,
         .ca_pem = verify && l->up->ca_pem.n ? l->up->ca_pem.p : NULL,
+        .resume = true,
     };
     err e = tls_connect(&l->conn, &cfg, &why);
     if (e)

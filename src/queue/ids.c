@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 510 };
+enum { SLOTS = 510, SPILL = 32 };
 
 struct slot {
     uint64_t id;
@@ -63,9 +63,27 @@ static struct ids_chunk *chunk_new(struct index *x, size_t at)
     return c;
 }
 
-/* Makes room in the full chunk `at`; the half above moves into a chunk of its own. */
+/* The last few of the full chunk `at` move into the next one, which has room. */
+static void spill(struct index *x, size_t at)
+{
+    struct ids_chunk *c = x->v[at], *next = x->v[at + 1];
+    uint32_t n = SLOTS - next->n < SPILL ? SLOTS - next->n : SPILL;
+    memmove(next->v + n, next->v, next->n * sizeof *c->v);
+    memcpy(next->v, c->v + c->n - n, n * sizeof *c->v);
+    c->n -= n;
+    next->n += n;
+}
+
+/* Makes room in the full chunk `at`. Ids come nearly in order: one that is a little late finds it in the next chunk, so
+ * that chunks stay full. Between full ones the half above moves into a chunk of its own. */
 static bool split(struct index *x, size_t at)
 {
+    if (at + 1 == x->n && !chunk_new(x, x->n))
+        return false;
+    if (x->v[at + 1]->n < SLOTS) {
+        spill(x, at);
+        return true;
+    }
     struct ids_chunk *c = x->v[at], *up = chunk_new(x, at + 1);
     if (!up)
         return false;
@@ -82,7 +100,8 @@ bool ids_add(struct index *x, uint64_t id, void *what)
     if (!c || (at + 1 == x->n && c->n == SLOTS && c->v[c->n - 1].id < id)) {
         if (!(c = chunk_new(x, x->n)))
             return false;
-    } else if (c->n == SLOTS) {
+    }
+    while (c->n == SLOTS) { /* twice when its place has moved to the next one, which became full */
         if (!split(x, at))
             return false;
         at = chunk_of(x, id);

@@ -35,6 +35,22 @@ static void fill_and_empty(uint64_t (*id)(uint64_t), size_t n)
 static uint64_t rising(uint64_t i) { return i * 3; }
 static uint64_t falling(uint64_t i) { return 1000000 - i; }
 
+/* Ids that are given out by many and come a little out of order, as from sessions that wait for the disk. */
+static void test_index_stays_full(void **state)
+{
+    enum { N = 100000, LATE = 60 };
+    struct index x = {0};
+    (void)state;
+    for (uint64_t i = 0; i < N; i += LATE)
+        for (uint64_t k = 0; k < LATE; k++)
+            assert_true(ids_add(&x, 1 + i + k * 7 % LATE, &x));
+    assert_int_equal(x.count, (N + LATE - 1) / LATE * LATE);
+    assert_true(x.n * 510 < x.count * 110 / 100);
+    for (uint64_t id = 0; id < N; id++)
+        assert_ptr_equal(ids_next(&x, id), &x);
+    ids_free(&x);
+}
+
 static void test_index(void **state)
 {
     (void)state;
@@ -125,7 +141,8 @@ static void test_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_index), cmocka_unit_test(test_index_shrinks),
-                                       cmocka_unit_test(test_due), cmocka_unit_test(test_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_index), cmocka_unit_test(test_index_stays_full),
+                                       cmocka_unit_test(test_index_shrinks), cmocka_unit_test(test_due),
+                                       cmocka_unit_test(test_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,7 @@ static err handshake(struct peer *p)
         .also = dane ? p->route.domain : S(""),
         .ca_pem = verify || p->look ? roots(p) : NULL,
         .ret_fault = &fault,
+        .resume = true,
     };
     p->conn.deadline = rt_after(p->conf->send_command_time);
     err e = tls_connect(&p->conn, &cfg, &why);
