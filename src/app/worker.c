@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 struct world world;
 
 #define COUNTS_EVERY (20 * RT_S)
+#define TRIM_EVERY (10 * RT_S)
 
 /* ---- generations ------------------------------------------------------------------------------------------ */
 
@@ -210,6 +212,27 @@ static void run_counts(void *arg)
     counts_run(COUNTS_EVERY);
 }
 
+/* Between what lives for long the heap keeps what a flood of messages or a start left free: it goes back to the system
+ * when the flood is over. */
+static void trim_heap(void *arg)
+{
+    (void)arg;
+    (void)malloc_trim(0);
+}
+
+static void run_trim(void *arg)
+{
+    enum { MUCH = 10000, LITTLE = 1000 }; /* records of the spool: since the last time; in one turn */
+    int64_t trimmed = -MUCH - 1, was = 0; /* a start leaves much, too */
+    (void)arg;
+    while (fiber_sleep(rt_after(TRIM_EVERY)) == OK) {
+        int64_t now = metric_read(M_spool_records);
+        if (now - trimmed > MUCH && now - was < LITTLE && rt_pool_run(trim_heap, NULL) == OK)
+            trimmed = now;
+        was = now;
+    }
+}
+
 static void start_loop(void *arg, int index)
 {
     (void)arg;
@@ -224,6 +247,7 @@ static void start_loop(void *arg, int index)
         fiber_spawn(run_reports, NULL, "reports");
         fiber_spawn(run_greylist, NULL, "greylist");
         fiber_spawn(run_counts, NULL, "counts");
+        fiber_spawn(run_trim, NULL, "trim");
         fiber_spawn(world_watch, NULL, "proxy");
         channel_send(world.channel, &(struct message){.type = MSG_READY}, NULL);
     }

@@ -197,6 +197,36 @@ static void test_rate(void **state)
     assert_int_equal(w.nleases, 1);
 }
 
+/* Thousands that cannot be reached are asked no more often, all together, than every 20 ms. */
+static void test_many_down(void **state)
+{
+    enum { N = 4000 };
+    char to[40];
+    (void)state;
+    w.conf.queue_connections_all = 1;
+    queue_reload(w.q, &w.conf);
+    for (int i = 0; i < N; i++) {
+        snprintf(to, sizeof to, "a@x%d.test", i);
+        bring1(to);
+        world_run();
+        struct ticket *t[2];
+        assert_int_equal(w.nleases, 1);
+        assert_int_equal(take(w.leases[0], t, 2), 1);
+        give(w.leases[0], t[0], FATE_DEFERRED, "connection refused");
+        finish_lease(w.leases[0], E_REFUSED, "connection refused");
+    }
+    static struct queue_site v[N];
+    assert_int_equal(queue_sites(w.q, v, N), N);
+    int64_t first = INT64_MAX, last = 0;
+    for (int i = 0; i < N; i++) {
+        int64_t wait = v[i].blocked_until_ms - rt_wall_ms();
+        first = wait < first ? wait : first;
+        last = wait > last ? wait : last;
+    }
+    assert_in_range(first, 30000, 33000);
+    assert_in_range(last, (N - 1) * 20, N * 22);
+}
+
 /* A destination that cannot be reached: closed by the table, at no cost, and opened at full speed. */
 static void test_down(void **state)
 {
@@ -406,6 +436,7 @@ int main(void)
         T(test_tenants_in_turn_class_first),
         T(test_rate),
         T(test_down),
+        T(test_many_down),
         T(test_down_short_delays),
         T(test_no_connection),
         T(test_busy),

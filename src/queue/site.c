@@ -12,11 +12,24 @@ enum {
     LOOK_MAX = 1000,    /* ready recipients counted to find out how many connections are worth while */
     CAP_MS = 60000,     /* a destination that refuses further connections is believed so long */
     SITES_IDLE = 20000, /* sites kept only because they are closed */
+    PROBE_MS = 20,      /* between attempts at closed destinations, all together, once there are thousands */
 };
 
 /* How long a destination that cannot be reached is left alone, by failures in a row; never longer than
  * queue.delays asks for. */
 static const int64_t closed_ms[] = {30000, 60000, 120000, 300000, 600000, 900000};
+
+/* With thousands closed each waits its turn, so that asking for them all costs the same as for a thousand or two. */
+static int64_t closed_for(const struct queue *q, uint32_t failures)
+{
+    enum { STEPS = sizeof closed_ms / sizeof *closed_ms };
+    int64_t ms = closed_ms[failures < STEPS ? failures : STEPS - 1];
+    int64_t turn = (int64_t)cnt_get(&q->n.blocked) * PROBE_MS, most = closed_ms[STEPS - 1];
+    size_t d = failures < q->conf.ndelays ? failures : q->conf.ndelays - 1;
+    if (ms < turn)
+        ms = turn < most ? turn : most;
+    return ms < q->conf.delays[d] ? ms : q->conf.delays[d];
+}
 
 bool site_blocked(const struct site *s) { return s->blocked_until != 0; }
 
@@ -352,9 +365,7 @@ void site_failed(struct queue *q, struct site *s, str why)
     }
     if (site_blocked(s))
         return;
-    size_t last = sizeof closed_ms / sizeof *closed_ms - 1, i = s->failures < last ? s->failures : last;
-    size_t d = s->failures < q->conf.ndelays ? s->failures : q->conf.ndelays - 1;
-    int64_t ms = closed_ms[i] < q->conf.delays[d] ? closed_ms[i] : q->conf.delays[d];
+    int64_t ms = closed_for(q, s->failures);
     s->failures++;
     site_block(q, s, with_jitter(ms), why);
 }
