@@ -12,22 +12,23 @@ enum {
     LOOK_MAX = 1000,    /* ready recipients counted to find out how many connections are worth while */
     CAP_MS = 60000,     /* a destination that refuses further connections is believed so long */
     SITES_IDLE = 20000, /* sites kept only because they are closed */
-    PROBE_MS = 20,      /* between attempts at closed destinations, all together, once there are thousands */
+    PROBE_MS = 40,      /* between attempts at closed destinations, all together, once there are thousands */
 };
 
 /* How long a destination that cannot be reached is left alone, by failures in a row; never longer than
  * queue.delays asks for. */
 static const int64_t closed_ms[] = {30000, 60000, 120000, 300000, 600000, 900000};
 
-/* With thousands closed each waits its turn, so that asking for them all costs the same as for a thousand or two. */
+/* With thousands closed each waits its turn, for half an hour at most (RFC 5321 4.5.4.1 asks for no less): an attempt
+ * costs some questions to DNS and a connection, and so all together what they cost for a thousand. */
 static int64_t closed_for(const struct queue *q, uint32_t failures)
 {
-    enum { STEPS = sizeof closed_ms / sizeof *closed_ms };
+    enum { STEPS = sizeof closed_ms / sizeof *closed_ms, TURN_MOST_MS = 1800000 };
     int64_t ms = closed_ms[failures < STEPS ? failures : STEPS - 1];
-    int64_t turn = (int64_t)cnt_get(&q->n.blocked) * PROBE_MS, most = closed_ms[STEPS - 1];
+    int64_t turn = (int64_t)cnt_get(&q->n.blocked) * PROBE_MS;
     size_t d = failures < q->conf.ndelays ? failures : q->conf.ndelays - 1;
     if (ms < turn)
-        ms = turn < most ? turn : most;
+        ms = turn < TURN_MOST_MS ? turn : TURN_MOST_MS;
     return ms < q->conf.delays[d] ? ms : q->conf.delays[d];
 }
 
