@@ -175,6 +175,17 @@ static void add_size(void *arg, const char *name)
     s->n++;
 }
 
+/* The writer is another thread: waits until it has this event on disk. */
+static void wait_written(uint64_t id)
+{
+    struct found f = {0};
+    do {
+        usleep(2000);
+        assert_int_equal(ask(&f, &(struct history_query){.ids = &id, .nids = 1}), OK);
+    } while (!f.n);
+    buf_free(&f.text);
+}
+
 static void bounded(void **state)
 {
     (void)state;
@@ -187,7 +198,7 @@ static void bounded(void **state)
                  (unsigned long long)(i * 0x9e3779b97f4a7c15u));
         delivered(i, "sender@x.test", address);
         if (i % 1000 == 0)
-            usleep(10000); /* let the writer keep up */
+            wait_written(i);
     }
     history_close(&h);
     struct sizes s = {0};
@@ -274,7 +285,7 @@ static void damaged(void **state)
     struct history *h = open_it(1 << 30);
     for (uint64_t i = 1; i <= 30; i++)
         delivered(i, "from@x.test", "to@x.test");
-    usleep(50000); /* so that the last one stands in a frame of its own */
+    wait_written(30); /* so that the last one stands in a frame of its own */
     delivered(31, "from@x.test", "to@x.test");
     history_close(&h);
     damage_one(31);

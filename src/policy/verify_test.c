@@ -98,8 +98,8 @@ static void cases(struct conf *c)
     struct reply r;
     scripted(NULL, NULL, NULL, NULL);
     CHECK(ask(c, "a@b.test", &r) == VERIFY_OK);
-    CHECK(fiber_sleep(rt_after(50 * RT_MS)) == OK); /* its QUIT is on the way */
-    CHECK(strcmp(server.said, "EHLO mx.us.test|MAIL FROM:<>|RCPT TO:<a@b.test>|QUIT|") == 0);
+    while (strcmp(server.said, "EHLO mx.us.test|MAIL FROM:<>|RCPT TO:<a@b.test>|QUIT|") != 0)
+        CHECK(fiber_sleep(rt_after(10 * RT_MS)) == OK); /* its QUIT is on the way */
     int n = server.connections;
     scripted(NULL, NULL, NULL, "550 5.1.1 no such user");
     CHECK(ask(c, "A@b.test", &r) == VERIFY_OK && server.connections == n); /* remembered */
@@ -113,7 +113,7 @@ static void cases(struct conf *c)
     CHECK(ask(c, "\xc3\xbc@b.test", &r) == VERIFY_OK);
     CHECK(strstr(server.said, "MAIL FROM:<> SMTPUTF8|"));
     CHECK(verify_count() == 3);
-    CHECK(fiber_sleep(rt_after(1200 * RT_MS)) == OK); /* a no is remembered for a second here */
+    CHECK(fiber_sleep(rt_after(2200 * RT_MS)) == OK); /* a no is remembered for two seconds here */
     CHECK(ask(c, "x@b.test", &r) == VERIFY_OK);
 }
 
@@ -138,7 +138,7 @@ static void failures(struct conf *c)
     scripted(NULL, NULL, NULL, "hang");
     rt_time start = rt_now_fresh();
     CHECK(ask(c, "hang@b.test", &r) == VERIFY_DOWN);
-    CHECK(rt_now_fresh() - start < 3 * RT_S);
+    CHECK(rt_now_fresh() - start < 50 * RT_S);
 }
 
 static void all(void *arg, int index)
@@ -148,7 +148,7 @@ static void all(void *arg, int index)
     test_names = (const struct test_name[]){{NULL, 0, NULL}};
     CHECK(dns_setup(&(struct dns_config){.timeout = RT_S}) == OK);
     struct conf *c = conf_of("hostname = \"mx.us.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
-                             "policy { verify-time = 1s verify-keep-unknown = 1s verify-entries = 100 }");
+                             "policy { verify-time = 5s verify-keep-unknown = 2s verify-entries = 100 }");
     server_begin();
     cases(c);
     failures(c);

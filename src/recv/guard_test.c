@@ -30,7 +30,7 @@ static void addresses(void *arg, int index)
     rt_time start = rt_now_fresh();
     for (int i = 0; i < 5; i++)
         CHECK(try(&bad, "") == GUARD_GO);
-    CHECK(rt_now_fresh() - start < RT_S / 2);
+    CHECK(rt_now_fresh() - start < 3 * RT_S);
     CHECK(!guard_failed(&conf, &bad, S("")));
     start = rt_now_fresh();
     for (int i = 0; i < 3; i++)
@@ -88,8 +88,8 @@ static void at_once(void *arg, int index)
     CHECK(fiber_sleep(rt_after(100 * RT_MS)) == OK);
     CHECK(!third_done);
     guard_leave(&ip);
-    CHECK(fiber_sleep(rt_after(300 * RT_MS)) == OK);
-    CHECK(third_done);
+    while (!third_done)
+        CHECK(fiber_sleep(rt_after(10 * RT_MS)) == OK);
     guard_leave(&neighbour);
     rt_stop();
 }

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import confs  # noqa: E402
 from checks import Checker  # noqa: E402
 from dnsd import DnsServer  # noqa: E402
-from harness import LOAD, Tally, check, equal, free_port, run, wait_until, POSTRIDER  # noqa: E402
+from harness import Tally, check, equal, free_port, run, wait_until, POSTRIDER  # noqa: E402
 from mailtext import stuffed  # noqa: E402
 from postrider import Postrider  # noqa: E402
 from smtp import Client, FakeServer  # noqa: E402
@@ -23,7 +23,7 @@ class World:
         self.fake, self.port, self.dns = FakeServer(), free_port(), DnsServer({"b.test": {"A": ["127.0.0.1"]}})
         self.text = confs.HEAD.format(host="relay.example.test") + (
             'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {"127.0.0.1"}\nqueue { delays = {"1s"} }\n'
-            'route "*" { via = "smtp://127.0.0.1:%d" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "2s" }\n'
+            'route "*" { via = "smtp://127.0.0.1:%d" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "30s" }\n'
             'dkim a.test { look = "200ms"  %s }\n' % (self.port, self.fake.port, self.dns.port, keys))
         self.server, self.sent = Postrider(self.text, [self.port]), 0
 
@@ -86,7 +86,7 @@ def life():
         w.publish(second)
         wait_until(lambda: [k["name"] for k in w.keys("used")] == [second["name"]], 10, "the second key in use")
         equal(w.judged(), [("pass", second["selector"])], "the second key signs")
-        check(any("retired" == k["state"] for k in w.keys()), "the first is retired")
+        check(any(k["state"] in ("retired", "gone") and k["name"] == first["name"] for k in w.keys()), "the first is retired")
         gone, = w.wait("gone")
         equal(gone["name"], first["name"], "the first is deleted")
         check(not any(first["selector"] + "." in n for n in w.secrets()), "its private half is gone: %s" % w.secrets())
@@ -161,7 +161,7 @@ def killed():
             states = [k["state"] for k in keys]
             names = sorted("dkim.%s.key" % k["name"] for k in keys if k["state"] != "gone")
             return states.count("used") == 1 and states.count("waiting") <= 1 and sorted(w.secrets()) == names and len(keys) > 4
-        wait_until(settled, 30 * LOAD, "order after kills")
+        wait_until(settled, 30, "order after kills")
         got = w.judged()
         check(len(got) == 1 and got[0][0] == "pass", "signed by one key: %s" % got)
 

@@ -8,7 +8,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from dnsd import DnsServer  # noqa: E402
-from harness import POSTRIDER, ROOT, Folder, Tally, check, equal, free_port, run, wait_until  # noqa: E402
+from harness import LOAD, POSTRIDER, ROOT, Folder, Tally, check, equal, free_port, run, wait_until  # noqa: E402
 from postrider import Postrider  # noqa: E402
 from smtp import Client  # noqa: E402
 
@@ -98,7 +98,7 @@ def stands():
             equal(c.bring("a@none.test", "a@none.test")[0], 250, "p=none")
             equal(c.bring("", "a@plain.test")[0], 250, "a null sender without a policy")
             check("spf=none" in w.last(5)[1] or "spf=" in w.last(5)[1], "no SPF for a null sender")
-        check(" checked " in w.server.log(), "nothing in the log")
+        w.server.wait_log(" checked ")
 
 
 def from_field():
@@ -137,7 +137,7 @@ def no_answer():
         equal(c.bring("a@half.test", "a@half.test")[0], 250, "SPF without an answer, p=reject")
         _, results = w.last(2)
         check("spf=temperror" in results and "dmarc=temperror" in results, results)
-        check(time.monotonic() - begun < 40, "took %.0f s" % (time.monotonic() - begun))
+        check(time.monotonic() - begun < 40 * LOAD, "took %.0f s" % (time.monotonic() - begun))
 
 
 def configured():

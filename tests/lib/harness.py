@@ -82,6 +82,13 @@ def wait_until(condition, seconds, what):
         time.sleep(0.02)
 
 
+def alone(name, held=[]):                            # pylint: disable=dangerous-default-value
+    """Waits until no other test of this machine uses what is called so (a port that cannot be chosen); ours until we end."""
+    f = open(os.path.join(tempfile.gettempdir(), "postrider-test-%s-%d" % (name, os.getuid())), "a")
+    fcntl.flock(f, fcntl.LOCK_EX)
+    held.append(f)
+
+
 def port_open(port, host="127.0.0.1"):
     try:
         socket.create_connection((host, port), 10).close()

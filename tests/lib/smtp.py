@@ -134,7 +134,7 @@ class FakeServer:
         self.offers, self.script, self.lmtp = list(offers), dict(script or {}), lmtp
         self.transactions, self.sessions, self.commands = [], [], []
         self.certificate, self.implicit_tls, self.address = certificate, implicit_tls, address
-        self.lock = threading.Lock()
+        self.lock, self.live = threading.Lock(), 0      # live: connections that are open
         self.sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind((address, port))
@@ -179,6 +179,8 @@ class FakeServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.live += 1
             threading.Thread(target=self._session, args=(sock,), daemon=True).start()
 
     def _session(self, sock):
@@ -188,6 +190,8 @@ class FakeServer:
             pass
         finally:
             sock.close()
+            with self.lock:
+                self.live -= 1
 
 
 class Session:

@@ -2,11 +2,12 @@
 import base64
 import random
 import re
+import threading
 import time
 
 from common import main
 import confs
-from harness import Folder, certificate, check, equal, free_port, wait_until
+from harness import Folder, certificate, check, equal, free_port, patience, wait_until
 from mailtext import body, message, parsed, stuffed
 from postrider import Postrider
 from smtp import Client, FakeServer
@@ -93,9 +94,11 @@ def one_transaction():
 
 def connection_reuse():
     """Messages at hand share a connection"""
-    with Relay(script={"GREETING": lambda s, line: time.sleep(0.3)}) as r:
+    all_there = threading.Event()
+    with Relay(script={"GREETING": lambda s, line: all_there.wait(patience()) and None}) as r:
         for i in range(10):
             r.send(message("reuse%d" % i))
+        all_there.set()
         r.server.wait_empty()
         equal(len(r.fake.transactions), 10, "transactions")
         check(len(r.fake.sessions) < 10, "10 messages took %d connections" % len(r.fake.sessions))
@@ -380,7 +383,7 @@ def starttls_required():
     """tls = require: nothing goes out in clear"""
     with Relay(route='tls = "require"') as r:
         r.send(message("secret", ["secret text"]))
-        time.sleep(2.5)
+        r.server.wait_log(" deferred ")
         equal(r.fake.transactions, [], "transactions")
         check(not any(b"MAIL" in s for s in r.fake.sessions), "MAIL was sent in clear")
         equal(r.server.queued(), 1, "messages that wait")
@@ -405,7 +408,7 @@ def starttls_injected():
 
         with Relay(offers=FULL + ("STARTTLS",), certificate=cert, script={"STARTTLS": inject}, route='tls = "require"') as r:
             r.send(message("injected"))
-            time.sleep(2)
+            r.server.wait_log(" deferred ")
             equal(r.fake.transactions, [], "transactions")
             equal(r.server.queued(), 1, "messages that wait")
 
@@ -415,7 +418,7 @@ def tls_verified():
     with Folder() as folder:
         with Relay(offers=FULL + ("STARTTLS",), certificate=certificate(folder), route='tls = "verify"') as r:
             r.send(message("verify"))
-            time.sleep(2)
+            r.server.wait_log(" deferred ")
             equal(r.fake.transactions, [], "transactions")
             equal(r.server.queued(), 1, "messages that wait")
 

@@ -8,7 +8,7 @@ import time
 from common import main
 import confs
 from dnsd import DnsServer
-from harness import POSTRIDER, Folder, Process, certificate, check, equal, free_port, wait_until
+from harness import POSTRIDER, Folder, Process, certificate, check, equal, free_port, patience, wait_until
 from ledger import compare
 from mailtext import AWKWARD, body, message, stuffed
 from postfix import Postfix
@@ -18,7 +18,8 @@ import tools
 
 FULL = ("PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "ENHANCEDSTATUSCODES")
 POOR = ("SIZE 1000000",)
-TIMES = 'send { command-time = "2s"  end-time = "2s"  data-time = "2s" }\n'
+TIMES = 'send { command-time = "%(s)ds"  end-time = "%(s)ds"  data-time = "%(s)ds" }\n'
+LEAST = 3                                # seconds: of a server that does not answer, in tests of nothing else
 
 
 def for_clients(reply):
@@ -27,7 +28,9 @@ def for_clients(reply):
 
 
 def stall(session, line):
-    time.sleep(6)
+    session.sock.settimeout(patience())
+    while session.sock.recv(65536):      # until the proxy has enough
+        pass
     return "close"
 
 
@@ -38,7 +41,7 @@ def drop(session, line):
 class Proxied:
     """A proxy listener in front of fake servers."""
 
-    def __init__(self, mode="inspect", listener="", extra="", fakes=None, upstream=None, files=None, **fake):
+    def __init__(self, mode="inspect", listener="", extra="", fakes=None, upstream=None, files=None, times=60, **fake):
         self.fakes = fakes or [FakeServer(**fake)]
         self.fake = self.fakes[0]
         self.port = free_port()
@@ -47,7 +50,7 @@ class Proxied:
             extra += "\nupstream inner { via = %s %s }\n" % (to, upstream)
             to = '"inner"'
         self.server = Postrider(
-            confs.HEAD.format(host="edge.example.test") + TIMES +
+            confs.HEAD.format(host="edge.example.test") + TIMES % {"s": times} +
             'listener edge { address = "127.0.0.1:%d"  proxy = %s  proxy-mode = "%s" %s }\n%s' %
             (self.port, to, mode, listener, extra), [self.port], files=files)
 
@@ -168,7 +171,7 @@ def dies_or_stalls():
         for what in (drop, stall):
             for pipelined in (False, True):
                 script = {verb: lambda s, line, what=what: what(s, line) if s.tx.sender != "" and "<>" not in line else None}
-                with Proxied(script=script) as p, p.talk() as c:
+                with Proxied(script=script, times=LEAST if what is stall else 60) as p, p.talk() as c:
                     found = converse(c, pipelined)
                     code, text = found[verb]
                     equal(code, 451, "%s at %s: %s" % (what.__name__, verb, found))
@@ -256,7 +259,7 @@ def one_connection():
                 equal(converse(c)["TEXT"][0], 250, "answer")
                 equal(converse(c, True)["TEXT"][0], 250, "answer")
                 c.command("QUIT", 221)
-            time.sleep(0.02)
+                check(c.closed(), "the session goes on after QUIT")       # its connection is free before that
         used = sum(1 for s in p.fake.sessions if b"MAIL FROM:<a@" in s)
         check(used <= 2, "%d connections for 20 messages (one for each loop)" % used)
     fresh = lambda s, line: "421 4.4.2 idle for too long" if s.received.count(b"MAIL FROM:<a") == 2 else None   # noqa: E731
@@ -288,7 +291,7 @@ def fails_over():
             equal(converse(c)["TEXT"][0], 250, "answer")
         equal((len(first.transactions), len(second.transactions)), (1, 0), "by the first")
         first.stop()
-        time.sleep(0.3)
+        wait_until(lambda: not first.live, 60, "the idle connection to be closed")
         with p.talk() as c:
             equal(converse(c)["TEXT"][0], 250, "answer")
         equal(len(second.transactions), 1, "by the second")
@@ -336,15 +339,17 @@ def connections_are_limited():
     """As many connections as the key says, and one more is told to come later"""
     with Proxied(upstream="connections = 2  idle-time = \"0\"") as p:
         p.server.wait_log("upstream_relays")
-        time.sleep(0.3)                  # the first look at the server says QUIT
+        wait_until(lambda: not p.fake.live, 60, "the end of the first look at the server")
+
+        def taken(c):
+            return c.command("MAIL FROM:<a@client.test>")[0] == 250
         with p.talk() as one, p.talk() as two, p.talk() as three:
-            one.command("MAIL FROM:<a@client.test>", 250)
-            two.command("MAIL FROM:<a@client.test>", 250)
+            wait_until(lambda: taken(one), 60, "the first")
+            wait_until(lambda: taken(two), 60, "the second")
             code, words = three.command("MAIL FROM:<a@client.test>")
             equal((code, words[:5]), (451, "4.3.2"), "the third")
             one.command("QUIT", 221)
-            time.sleep(0.3)
-            three.command("MAIL FROM:<a@client.test>", 250)
+            wait_until(lambda: taken(three), 60, "the third after the first has gone")
 
 
 def lmtp_behind():
@@ -571,7 +576,7 @@ def held_and_the_server():
         for reply in ("450 4.7.1 later, says the server", "550 5.7.1 never, says the server", drop, stall):
             script = {verb: for_clients(reply) if isinstance(reply, str) else
                       lambda s, line, act=reply: act(s, line) if s.tx.sender != "" and "<>" not in line else None}
-            with Proxied(extra=RULES, script=script) as p, p.talk() as c:
+            with Proxied(extra=RULES, script=script, times=LEAST if reply is stall else 60) as p, p.talk() as c:
                 for size in (100, 600000):
                     got = c.mail("a@client.test", ["b@inner.test"], stuffed(held_text("x", size)))
                     equal(got[0], int(reply[:3]) if isinstance(reply, str) else 451, "%s %s: %r" % (verb, reply, got))

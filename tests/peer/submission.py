@@ -8,7 +8,7 @@ import time
 import urllib.parse
 
 from common import main
-from harness import Failure, Folder, certificate, check, free_port, need, run
+from harness import Failure, Folder, certificate, check, free_port, need, run, wait_until
 from nodemailer import install
 from postrider import Postrider
 from smtp import FakeServer
@@ -275,8 +275,8 @@ def log_in_time(s, address, user, password):
     return taken
 
 
-def flood():
-    """Many wrong passwords from one address do not keep another's log-in waiting"""
+def flooded():
+    """Seconds of a log-in alone and under wrong passwords, and how many of these there were."""
     with Server('auth { attempts = 1000 }') as s:
         for i in range(30):
             s.server.cli("user", "add", "u%d@example.test" % i, "--password-stdin", stdin="secret %d\n" % i)
@@ -298,6 +298,7 @@ def flood():
         threads = [threading.Thread(target=attack, daemon=True) for _ in range(16)]
         for t in threads:
             t.start()
+        wait_until(lambda: tried[0] > 16, 60, "the attack to begin")
         time.sleep(3)
         during = 1000
         for first in (12, 18, 24):        # other work of this machine may spoil a round
@@ -306,8 +307,17 @@ def flood():
         stop.set()
         for t in threads:
             t.join(30)
-        print("log-in: %.0f ms usually, %.0f ms under %d wrong passwords" % (usual * 1e3, during * 1e3, tried[0]))
-        check(during < 2 * usual + 0.05, "a log-in takes %.0f ms instead of %.0f ms" % (during * 1e3, usual * 1e3))
+    print("log-in: %.0f ms usually, %.0f ms under %d wrong passwords" % (usual * 1e3, during * 1e3, tried[0]))
+    return usual, during
+
+
+def flood():
+    """Many wrong passwords from one address do not keep another's log-in waiting"""
+    for _ in range(3):                    # other work of this machine may come with the attack and go with it
+        usual, during = flooded()
+        if during < 2 * usual + 0.05:
+            return
+    raise Failure("a log-in takes %.0f ms instead of %.0f ms" % (during * 1e3, usual * 1e3))
 
 
 def carried():
@@ -320,9 +330,7 @@ def carried():
             c.sendmail(USER, [to], "From: %s\nSubject: x\n\nhello\n" % USER, mail_options=options)
             c.quit()
         send("a@elsewhere.test", "MT-PRIORITY=4", "BY=500;N")
-        deadline = time.monotonic() + 20
-        while not sink.transactions and time.monotonic() < deadline:
-            time.sleep(0.05)
+        sink.wait()
         line = next(c for c in sink.commands if c.upper().startswith(b"MAIL" if isinstance(c, bytes) else "MAIL"))
         line = line.decode() if isinstance(line, bytes) else line
         check("MT-PRIORITY=4" in line and " BY=" in line and ";N" in line, "MAIL was %r" % line)
@@ -400,7 +408,7 @@ def held(s, why):
     check(code == 450 and "held" in text and why in text, "not held: %d %s" % (code, text))
     report = s.server.wait_mail("example.test", "postmaster", 1)[0].decode()
     check(USER in report and why in report and "postrider user enable" in report, report)
-    check("account_held" in s.server.log(), "the log does not say so")
+    s.server.wait_log("account_held")
     check("held" in s.server.cli("user", "show", USER).stdout, "user show does not say so")
     check(submit(s, user="bob@example.test", password="builder", to=[USER])[0][0] == 250, "another account is held, too")
     s.server.cli("user", "change", USER, "--password-stdin", stdin="another\n")

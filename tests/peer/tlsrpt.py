@@ -8,7 +8,6 @@ import json
 import os
 import ssl
 import threading
-import time
 
 from common import main
 from checks import Checker, new_key
@@ -317,9 +316,11 @@ def dmarc_round():
         w.a.start()
         equal(outside(inner, "192.0.2.1", "x@author.test", "x@author.test", "alice@example.test"), 250, "good mail")
         equal(outside(inner, "198.51.100.9", "x@other.test", "x@author.test", "alice@example.test"), 550, "bad mail")
-        found = w.kept("dmarc", 1)
-        time.sleep(1)
-        sums = {(s["source"], s["what"]): (s["total"], s["failed"]) for s in w.b.json("reports", "summary")["sources"]}
+        def known():
+            sums = {(s["source"], s["what"]): (s["total"], s["failed"]) for s in w.b.json("reports", "summary")["sources"]}
+            return sums if sum(total for total, _ in sums.values()) >= 2 else None
+        sums = wait_until(known, 60, "a report, or two, of two messages")
+        found = w.b.json("reports", "list", "--kind", "dmarc")["reports"]
         equal(sums[("192.0.2.1", "author.test")], (1, 0), "good mail in the summary")
         equal(sums[("198.51.100.9", "author.test")], (1, 1), "bad mail in the summary")
         text = w.b.cli("reports", "show", str(found[0]["id"])).stdout
