@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STATEMENTS = 64, BUSY_MS = 5000 };
+enum { STATEMENTS = 64, BUSY_MS = 20000 };
 
 struct db {
     sqlite3 *s;
@@ -101,25 +101,36 @@ static err user_version(struct db *d, int *ret)
     return db_rows_end(&r);
 }
 
+/* Another process may do the same at this moment, the server and a command for instance: what there is to do is known
+ * only once nobody else can write. */
+static err one_step(struct db *d, const char *const *steps, int nsteps, int *have)
+{
+    char set[64];
+    err e = db_begin(d);
+    if (e)
+        return e;
+    e = user_version(d, have);
+    if (!e && *have < nsteps) {
+        snprintf(set, sizeof set, "PRAGMA user_version = %d", *have + 1);
+        e = exec(d, steps[*have]);
+        if (!e)
+            e = exec(d, set);
+        *have += !e;
+    }
+    err end = db_end(d, e == OK);
+    return e ? e : end;
+}
+
 static err migrate(struct db *d, const char *const *steps, int nsteps, struct buf *why)
 {
     int have;
     err e = user_version(d, &have);
+    while (!e && have < nsteps)
+        e = one_step(d, steps, nsteps, &have);
     if (!e && have > nsteps) {
         buf_printf(why, "it was made by a newer version of postrider (its form is %d, this program knows %d)", have,
                    nsteps);
         return E_UNSUPPORTED;
-    }
-    for (; !e && have < nsteps; have++) {
-        char set[64];
-        snprintf(set, sizeof set, "PRAGMA user_version = %d", have + 1);
-        e = db_begin(d);
-        if (!e)
-            e = exec(d, steps[have]);
-        if (!e)
-            e = exec(d, set);
-        err end = db_end(d, e == OK);
-        e = e ? e : end;
     }
     return e;
 }

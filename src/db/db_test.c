@@ -1,6 +1,8 @@
 #include "base/test.h"
 #include "db/db.c"
 
+#include <sys/wait.h>
+
 static const char *const one[] = {"CREATE TABLE t (a TEXT PRIMARY KEY, b INTEGER)"};
 static const char *const two[] = {"CREATE TABLE t (a TEXT PRIMARY KEY, b INTEGER)", "ALTER TABLE t ADD COLUMN c TEXT"};
 
@@ -94,6 +96,36 @@ static void transactions(void **state)
     place_end(&p);
 }
 
+/* A server that starts and commands beside it open a new file at once: each finds it whole. */
+static void together(void **state)
+{
+    enum { PROCESSES = 8, ROUNDS = 5 };
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct place p = place_make();
+        for (int i = 0; i < PROCESSES; i++) {
+            pid_t pid = fork();
+            assert_true(pid >= 0);
+            if (pid == 0) {
+                struct db *d = NULL;
+                char mem[200];
+                struct buf why;
+                buf_init_fixed(&why, mem, sizeof mem);
+                err e = db_open(&d, p.dir, "t.db", two, 2, &why);
+                if (!e)
+                    e = db_run(d, NULL, "INSERT OR IGNORE INTO t (a, b, c) VALUES ('x', 1, 'y')", "");
+                _exit(e != OK);
+            }
+        }
+        for (int i = 0; i < PROCESSES; i++) {
+            int status;
+            assert_true(wait(&status) > 0);
+            assert_int_equal(status, 0);
+        }
+        place_end(&p);
+    }
+}
+
 static void damage(void **state)
 {
     (void)state;
@@ -110,6 +142,6 @@ static void damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(transactions),
-                                       cmocka_unit_test(damage)};
+                                       cmocka_unit_test(together), cmocka_unit_test(damage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@ Everything runs on loopback, in folders of its own, and ends what it started by 
 Environment: POSTRIDER (the program, default build/postrider), TOOLS (folder of gen and sink),
 KEEP=1 (do not remove the temporary folders).
 """
+import atexit
 import fcntl
 import os
 import shutil
@@ -82,11 +83,14 @@ def wait_until(condition, seconds, what):
         time.sleep(0.02)
 
 
-def alone(name, held=[]):                            # pylint: disable=dangerous-default-value
+HELD = []                                             # files of alone(), open until we end
+
+
+def alone(name):
     """Waits until no other test of this machine uses what is called so (a port that cannot be chosen); ours until we end."""
     f = open(os.path.join(tempfile.gettempdir(), "postrider-test-%s-%d" % (name, os.getuid())), "a")
     fcntl.flock(f, fcntl.LOCK_EX)
-    held.append(f)
+    HELD.append(f)
 
 
 def port_open(port, host="127.0.0.1"):
@@ -150,6 +154,20 @@ class Folder:
         self.remove()
 
 
+RUNNING = []                                          # processes that were begun here
+
+
+@atexit.register
+def end_all():
+    """What a test that failed leaves behind would keep its ports."""
+    for p in RUNNING:
+        if p.poll() is None:
+            try:
+                os.killpg(p.pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+
 class Process:
     """A program in the background with its output in a file."""
 
@@ -164,6 +182,7 @@ class Process:
         with open(self.log, "ab") as out:
             self.p = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.cwd,
                                       env=self.env, start_new_session=True)
+        RUNNING.append(self.p)
         return self
 
     def poll(self):

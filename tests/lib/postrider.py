@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import time
 
 from harness import POSTRIDER, Failure, Folder, Process, check, children, patience, run, wait_port, wait_until
@@ -36,7 +37,21 @@ class Postrider:
                     log = self.log(1500)
                     self.stop_quietly()
                     raise Failure("%s; its log ends:\n%s" % (e, log)) from None
+            wait_until(self.answers, 60, "the control socket")
         return self
+
+    def answers(self):
+        """The ports are open a moment before the socket for commands is: true when it is there, too, or is not ours to know."""
+        with open(self.conf, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        if "control-socket" in text or 'data-dir = "data"' not in text or self.process.poll() is not None:
+            return True
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(self.folder.file("data/control"))
+                return True
+            except OSError:
+                return False
 
     def log(self, last=100000):
         return self.process.output(last) if self.process else ""

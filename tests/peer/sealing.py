@@ -42,7 +42,7 @@ class World:
             'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {}\nlimit-exempt = {}\n'
             'domain lists.test { deliver = "smtp://127.0.0.1:%d" }\ndomain box.test { deliver = "maildir"  mailboxes = {"bob"} }\n'
             'alias away@box.test { to = {"someone@lists.test", "bob@box.test"} }\n'
-            'dns { servers = {"127.0.0.1:%d"}  timeout = "2s" }\ncheck { seal = "%s"  dmarc = "mark" }\n'
+            'dns { servers = {"127.0.0.1:%d"}  timeout = "30s" }\ncheck { seal = "%s"  dmarc = "mark" }\n'
             'dkim s._domainkey.us.test { key = "%s"  algorithm = "%s" %s }\n'
             % (self.port, self.fake.port, self.dns.port, seal, self.folder.file("key"), algorithm, more)), [self.port])
 

@@ -86,7 +86,7 @@ class World:
         self.dns = DnsServer(zone)
         self.server = Postrider(confs.HEAD.format(host="relay.example.test") + (
             'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {"127.0.0.0/8"}\nqueue { delays = {"1h"}  idle-time = "100ms" }\n'
-            'send { mx-port = %d  ca-file = "%s" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "2s" }\n'
+            'send { mx-port = %d  ca-file = "%s" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "30s" }\n'
             % (self.port, self.mx, ca.certificate, self.dns.port)), [self.port])
 
     def __enter__(self):

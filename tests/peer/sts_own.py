@@ -44,7 +44,7 @@ dns { servers = {"127.0.0.1:%d"} }
         self.server = Postrider(self.text)
         self.sender = Postrider(confs.HEAD.format(host="out.test") + (
             'listener mx { address = "127.0.0.1:%d" }\nrelay-from = {"127.0.0.0/8"}\nqueue { delays = {"1h"} }\n'
-            'send { mx-port = %d  ca-file = "%s" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "2s" }\n'
+            'send { mx-port = %d  ca-file = "%s" }\ndns { servers = {"127.0.0.1:%d"}  timeout = "30s" }\n'
             % (self.sender_port, self.port, self.ca.certificate, self.dns.port)), [self.sender_port])
 
     def __enter__(self):

@@ -87,7 +87,7 @@ SENDER = """listener mx { address = "127.0.0.1:%d" }
 relay-from = {"127.0.0.0/8"}
 queue { delays = {"1h"}  idle-time = "100ms" }
 send { mx-port = %d  ca-file = "%s" }
-dns { servers = {"127.0.0.1:%d"}  timeout = "2s" }
+dns { servers = {"127.0.0.1:%d"}  timeout = "30s" }
 dkim s._domainkey.example.test { key = "dkim.pem"  algorithm = "ed25519-sha256" }
 report { interval = "%s"  spread = "1s" }
 """
@@ -95,7 +95,7 @@ KEEPER = """listener mx { address = "%s:%d" }
 listener here { address = "127.0.0.1:%d"  proxy-protocol-from = {"127.0.0.0/8"} }
 limit-exempt = {"192.0.2.99/32"}
 domain receiver.test { deliver = "maildir"  mailboxes = {"postmaster"} }
-dns { servers = {"127.0.0.1:%d"}  timeout = "2s" }
+dns { servers = {"127.0.0.1:%d"}  timeout = "30s" }
 report { received = {"tls@receiver.test", "dmarc@receiver.test"}  interval = "1h" }
 """
 
