@@ -5,8 +5,6 @@
  */
 #include "cli/policy.h"
 
-#include <stdio.h>
-
 /* "TIME SESSION WHO text": false for lines of the log. */
 static bool said(str line, str *ret_session, char *ret_who, str *ret_text)
 {
@@ -33,18 +31,24 @@ bool trial_is_recorded(str text)
            (str_cut(&head, ' ', &time) && text_parse_time(time, &ms) && str_search(line, S(" session=")) != STR_NONE);
 }
 
+static int digit(char c)
+{
+    c = ascii_lower(c);
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* \xNN and \" of text_safe. */
 static void plain(struct buf *out, str s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        unsigned v = 0;
+        int high, low;
         if (s.p[i] != '\\' || i + 1 == s.n) {
             buf_add_char(out, s.p[i]);
             continue;
         }
         i++;
-        if (s.p[i] == 'x' && i + 2 < s.n && sscanf(s.p + i + 1, "%2x", &v) == 1) {
-            buf_add_char(out, (char)v);
+        if (s.p[i] == 'x' && i + 2 < s.n && (high = digit(s.p[i + 1])) >= 0 && (low = digit(s.p[i + 2])) >= 0) {
+            buf_add_char(out, (char)(high << 4 | low));
             i += 2;
         } else {
             buf_add_char(out, s.p[i]);

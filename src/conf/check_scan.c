@@ -13,7 +13,10 @@ void check_scan(struct load *l)
 {
     struct conf *c = l->c;
     check_address(l, LINE(l, rspamd), "rspamd", c->rspamd);
-    check_address(l, LINE(l, rspamd_controller), "rspamd.controller", c->rspamd_controller);
+    struct endpoint at;
+    if (c->rspamd_controller.n && (!endpoint_parse(c->rspamd_controller, 11334, &at) || at.local))
+        fail(&l->e, LINE(l, rspamd_controller), "rspamd.controller: expected \"host:port\", found %s",
+             shown(&l->e, c->rspamd_controller));
     check_address(l, LINE(l, clamd), "clamd", c->clamd);
     for (size_t i = 0; i < c->policy_attachment_endings.n; i++) {
         str s = c->policy_attachment_endings.v[i];

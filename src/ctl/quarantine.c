@@ -6,6 +6,7 @@
 #include "ctl/internal.h"
 #include "http/http.h"
 #include "wire/addr.h"
+#include "wire/endpoint.h"
 #include "wire/head.h"
 #include "wire/mime_param.h"
 
@@ -417,15 +418,28 @@ static err read_all(struct ctl_session *s, uint64_t id, struct buf *out)
     return e;
 }
 
+/* The URL of a question to rspamd's controller. */
+static str controller(struct ctl_session *s, const struct conf *c, const char *what)
+{
+    enum { PORT = 11334 };
+    struct endpoint at = {.local = true};
+    bool own = c->rspamd_controller.n > 0;
+    str text = own ? c->rspamd_controller : c->rspamd;
+    if (!text.n || !endpoint_parse(text, PORT, &at) || at.local)
+        at = (struct endpoint){.host = S("127.0.0.1"), .port = PORT};
+    bool v6 = str_find(at.host, ':') != STR_NONE;
+    return arena_printf(&s->arena, "http://%s" STR_FMT "%s:%u/%s", v6 ? "[" : "", STR_ARG(at.host), v6 ? "]" : "",
+                        own ? at.port : PORT, what);
+}
+
 static err learn(struct ctl_session *s, const struct conf *c, uint64_t id, bool spam, struct buf *why) YIELDS;
 static err learn(struct ctl_session *s, const struct conf *c, uint64_t id, bool spam, struct buf *why)
 {
     AUTO_BUF message;
     AUTO_ARENA mem = {0};
     struct http1_answer got = {0};
-    str password = str_trim(conf_file_text(c, c->quarantine_password_file));
-    str url = arena_printf(&s->arena, STR_FMT "%s/%s", STR_ARG(c->quarantine_learn),
-                           str_ends(c->quarantine_learn, S("/")) ? "." : "", spam ? "learnspam" : "learnham");
+    str password = str_trim(conf_file_text(c, c->rspamd_password_file));
+    str url = controller(s, c, spam ? "learnspam" : "learnham");
     const struct http1_field field = {.name = S("Password"), .value = password};
     struct http_question q = {.method = "POST",
                               .fields = &field,
@@ -436,7 +450,7 @@ static err learn(struct ctl_session *s, const struct conf *c, uint64_t id, bool 
     buf_init(&message, LEARN_MAX);
     arena_init(&mem, 4096, 4 * LEARN_ANSWER);
     if (!url.p || !http_url_parse(url, &q.url)) {
-        buf_add_c(why, "quarantine.learn is not http://host:port");
+        buf_add_c(why, "rspamd.controller is not host:port");
         return E_SYNTAX;
     }
     err e = read_all(s, id, &message);

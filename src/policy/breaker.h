@@ -19,6 +19,10 @@ void breaker_leave(struct breaker *b, bool ok, uint32_t failures, rt_time pause,
 /* It was not asked after all (the session ended first): neither success nor failure. */
 void breaker_cancel(struct breaker *b);
 enum breaker_state breaker_state(struct breaker *b);
+/* What was answered (or not) took so long; begun when breaker_enter said yes. NULL is fine. */
+void breaker_took(struct breaker *b, rt_time begun);
+/* State, questions, failures and time of each, in the format of Prometheus. */
+void breaker_metrics(struct buf *out);
 /* For status: every one, in no order. */
 void breaker_each(void (*fn)(void *arg, str name, enum breaker_state s, uint64_t asked, uint64_t failed), void *arg);
 

@@ -51,6 +51,8 @@ static bool too_long(str name, str value)
 
 static err put(struct buf *out, str name, str value)
 {
+    while (value.n && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
+        value.n--; /* a line end at the end would end the header */
     if (too_long(name, value))
         return head_add(out, name, value);
     buf_add(out, name);

@@ -10,7 +10,12 @@
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
 const struct filter filters[] = {
-    {.name = "rules", .phases = ALL_PHASES, .may_change = true, .wants = rules_wants, .run = rules_run},
+    {.name = "rules",
+     .phases = ALL_PHASES,
+     .may_change = true,
+     .wants = rules_wants,
+     .changes = rules_change,
+     .run = rules_run},
     {.name = "client",
      .phases = PHASE_BIT(PHASE_CONNECT) | PHASE_BIT(PHASE_HELO) | PHASE_BIT(PHASE_RCPT),
      .wants = client_wants,

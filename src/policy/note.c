@@ -1,5 +1,6 @@
 /* What rules and filters did: to the log at once, to the metrics, and to the history of the message once it has an id.
  */
+#include "policy/breaker.h"
 #include "policy/internal.h"
 
 #include <stdlib.h>
@@ -64,6 +65,7 @@ void policy_metrics(struct buf *out)
         buf_printf(out, "postrider_policy_total{by=\"others\",verdict=\"any\"} %llu\n",
                    (unsigned long long)counts.others);
     lock_drop(&counts.lock);
+    breaker_metrics(out);
 }
 
 /* ---- notes ---------------------------------------------------------------------------------------------------------

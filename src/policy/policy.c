@@ -67,13 +67,16 @@ struct policy *policy_bare(void)
 err policy_begin(struct policy **ret, const struct source *s, const struct conf *c)
 {
     struct policy *p = *ret;
+    const unsigned late = PHASE_BIT(PHASE_HEADER) | PHASE_BIT(PHASE_BODY) | PHASE_BIT(PHASE_END);
     unsigned want[FILTERS_MAX] = {0}, all = 0;
-    bool change = false, reason = false;
+    unsigned change = 0;
+    bool reason = false;
     for (size_t i = 0; filters[i].name; i++) {
         want[i] = wanted(&filters[i], s, c) | (p ? p->also[i] : 0);
         all |= want[i];
         reason |= want[i] && !filters[i].follower;
-        change |= want[i] && filters[i].may_change;
+        if (want[i] && filters[i].may_change)
+            change |= late & want[i] & (filters[i].changes ? filters[i].changes(s, c) | (p ? p->also[i] : 0) : ~0u);
     }
     if (!reason)
         all = 0;
@@ -83,7 +86,7 @@ err policy_begin(struct policy **ret, const struct source *s, const struct conf 
         return E_NOMEM;
     memcpy(p->wants, want, sizeof want);
     p->phases = all;
-    p->may_change = change;
+    p->may_change = change != 0;
     return OK;
 }
 
@@ -133,7 +136,15 @@ void policy_free(struct policy **pp)
 }
 
 bool policy_wants(const struct policy *p, enum phase ph) { return p && p->phases & PHASE_BIT(ph); }
-bool policy_may_change(const struct policy *p) { return p && p->may_change; }
+bool policy_may_change(const struct policy *p)
+{
+    if (!p || p->may_change)
+        return p != NULL;
+    for (const struct edit *e = p->edits; e; e = e->next)
+        if (e->kind != EDIT_TAG)
+            return true;
+    return p->outcome.kind != VERDICT_CONTINUE || p->outcome.to.n;
+}
 const struct verdict *policy_outcome(const struct policy *p) { return &p->outcome; }
 const struct edit *policy_edits(const struct policy *p) { return p->edits; }
 struct arena *policy_mem(struct policy *p) { return &p->tx; }

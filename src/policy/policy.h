@@ -157,7 +157,7 @@ void policy_tx_end(struct policy *p) YIELDS;
 
 /* Is anybody asked in this phase? NULL is fine. */
 bool policy_wants(const struct policy *p, enum phase ph);
-/* May the message be changed, or be kept from its recipients, at its end? */
+/* May the message be changed, or be kept from its recipients, by what was said so far or from its header on? */
 bool policy_may_change(const struct policy *p);
 
 /* Asks every filter in its turn. *v is the outcome: CONTINUE, ACCEPT, REFUSE, DEFER, and at RCPT DISCARD and REDIRECT
@@ -219,6 +219,12 @@ bool policy_out_wanted(const struct conf *c);
  * False: no memory. */
 bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v) YIELDS;
 
+/* A recipient that was refused, told to the milters that want to hear of these. Not when they were asked about it
+ * themselves: policy_rcpts_told, asked before and after, counts up then. NULL is fine. */
+unsigned policy_rcpts_told(const struct policy *p);
+void policy_rcpt_refused(struct policy *p, const struct source *s, const struct conf *c, const struct rcpt_cmd *rcpt,
+                         const struct reply *r) YIELDS;
+
 /* A command that is none, told to the filters that want to know. False: *v holds a refusal of theirs. NULL is fine. */
 bool policy_unknown(struct policy *p, const struct source *s, const struct conf *c, str line, struct verdict *v) YIELDS;
 
@@ -229,7 +235,9 @@ struct filter {
     const char *name;
     unsigned phases; /* PHASE_BIT of all that it may want */
     bool may_change; /* may leave edits, or keep the message from its recipients */
-    bool follower;   /* asked only where another filter wants to be: by itself it is no reason to look at a session */
+    /* The phases in which it may, of those that it wants; NULL: all of them. */
+    unsigned (*changes)(const struct source *s, const struct conf *c);
+    bool follower; /* asked only where another filter wants to be: by itself it is no reason to look at a session */
     /* The phases that it wants of this session; 0: none. NULL: `phases`. Asked again at MAIL: must be cheap. */
     unsigned (*wants)(const struct source *s, const struct conf *c);
     /* False: no memory. A filter may see its first phase late (a reload, a log-in): m->source holds what came before.

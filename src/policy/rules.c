@@ -55,6 +55,25 @@ unsigned rules_wants(const struct source *s, const struct conf *c)
     return phases;
 }
 
+/* Actions that leave the message as it is: a verdict for the client, marks, points. */
+static bool only_judges(enum rule_do what)
+{
+    return what == RULE_DO_ACCEPT || what == RULE_DO_REFUSE || what == RULE_DO_DEFER || what == RULE_DO_TAG ||
+           what == RULE_DO_SCORE || what == RULE_DO_LIMIT || what == RULE_DO_GREYLIST || what == RULE_DO_VERIFY;
+}
+
+unsigned rules_change(const struct source *s, const struct conf *c)
+{
+    unsigned phases = 0;
+    const struct conf_rule *r;
+    const struct conf_listener *l = listener_of(s, c);
+    for (size_t i = 0; (r = candidate(c, l, i)); i++)
+        for (size_t k = 0; r->phase < RULE_AT_ROUTE && k < r->nactions; k++)
+            if (!only_judges(r->actions[k].what))
+                phases |= PHASE_BIT(r->phase);
+    return phases;
+}
+
 /* ---- what they do
  * -------------------------------------------------------------------------------------------------------- */
 

@@ -54,7 +54,9 @@ bool content_clamd(struct policy *p, const struct matter *m, struct verdict *v)
         return true;
     }
     q.deadline = rt_after(c->clamd_time);
+    rt_time begun = rt_now();
     err e = clamd_ask(&q, &r, &why);
+    breaker_took(b, begun);
     if (e == E_CANCELLED)
         breaker_cancel(b);
     else

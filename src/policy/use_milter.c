@@ -250,7 +250,9 @@ static bool one_mail(struct use_milters *u, struct use_milter *x, struct matter 
         x->unasked = x->closed = true;
         return by_policy(x, v);
     }
+    rt_time begun = rt_now();
     err e = milter_mail(x->m, address, m->mail->p.raw, &said);
+    breaker_took(x->breaker, begun);
     return e ? use_milter_failed(u->about->source->policy, u, x, e, v) : use_milter_settled(x, &said, v);
 }
 
@@ -260,7 +262,9 @@ static bool one_rcpt(struct use_milters *u, struct use_milter *x, struct matter 
     SCRATCH char mem[ADDR_TEXT_MAX + 2];
     SCRATCH struct milter_verdict said;
     str address = bracketed(&m->rcpt->to, mem, sizeof mem, &u->rcpt);
+    rt_time begun = rt_now();
     err e = milter_rcpt(x->m, address, m->rcpt->p.raw, &said);
+    breaker_took(x->breaker, begun);
     u->rcpt = S("");
     return e ? use_milter_failed(u->about->source->policy, u, x, e, v) : use_milter_settled(x, &said, v);
 }
@@ -269,7 +273,9 @@ static bool one_data(struct use_milters *u, struct use_milter *x, struct verdict
 static bool one_data(struct use_milters *u, struct use_milter *x, struct verdict *v)
 {
     SCRATCH struct milter_verdict said;
+    rt_time begun = rt_now();
     err e = milter_data(x->m, &said);
+    breaker_took(x->breaker, begun);
     return e ? use_milter_failed(u->about->source->policy, u, x, e, v) : use_milter_settled(x, &said, v);
 }
 
@@ -305,6 +311,7 @@ bool use_milter_run(struct policy *p, void **own, enum phase ph, struct matter *
     if (!u)
         return false;
     u->about = m;
+    u->rcpts += ph == PHASE_RCPT;
     bool ok = true, on = catch_up(u, m->source, v);
     if (on && (ph == PHASE_HELO || !str_eq(u->helo, m->source->helo)))
         on = hello(u, m->source, v);
@@ -356,6 +363,38 @@ bool policy_unknown(struct policy *p, const struct source *s, const struct conf 
         on = milter_unknown(u->v[i].m, line, &said) != OK || use_milter_settled(&u->v[i], &said, v);
     u->about = NULL;
     return on;
+}
+
+static struct use_milters *here(const struct policy *p)
+{
+    size_t at = place();
+    return p && filters[at].name && !p->lifted && !p->tx_lifted ? p->own[at] : NULL;
+}
+
+unsigned policy_rcpts_told(const struct policy *p)
+{
+    const struct use_milters *u = here(p);
+    return u ? u->rcpts : 0;
+}
+
+void policy_rcpt_refused(struct policy *p, const struct source *s, const struct conf *c, const struct rcpt_cmd *rcpt,
+                         const struct reply *r)
+{
+    SCRATCH char mem[ADDR_TEXT_MAX + 2];
+    struct matter m = {.source = s, .conf = c, .rcpt = rcpt};
+    struct use_milters *u = here(p);
+    if (!u)
+        return;
+    u->about = &m;
+    u->refusal = r;
+    for (size_t i = 0; i < u->n; i++) {
+        str address = bracketed(&rcpt->to, mem, sizeof mem, &u->rcpt);
+        if (!u->v[i].unasked)
+            (void)milter_rcpt_refused(u->v[i].m, address, rcpt->p.raw); /* what goes wrong is found out again at DATA */
+    }
+    u->rcpt = S("");
+    u->refusal = NULL;
+    u->about = NULL;
 }
 
 bool use_milter_act(struct policy *p, const struct conf_rule *rule, const struct rule_action *a, struct matter *m,

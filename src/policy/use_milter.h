@@ -29,7 +29,9 @@ struct use_milters {
     bool listed; /* those of the listener are among them; rules may bring more */
     /* for the macros, during a call: */
     const struct matter *about;
-    str rcpt; /* without brackets */
+    str rcpt;                    /* without brackets */
+    const struct reply *refusal; /* of a recipient that was refused before they were asked */
+    unsigned rcpts;              /* they were asked about, in all */
     char number[24];
     struct buf text;
     char room[600];

@@ -124,10 +124,16 @@ static str m_mail_addr(struct use_milters *u)
 }
 static str m_mail_host(struct use_milters *u) { return domain_of(sender(u)); }
 static str m_mail_mailer(struct use_milters *u) { return ours(u, sender(u)) ? S("local") : S("esmtp"); }
-static str m_rcpt_addr(struct use_milters *u) { return some(u->rcpt); }
-static str m_rcpt_host(struct use_milters *u) { return domain_of(u->rcpt); }
+/* Of one that was refused, as Sendmail and Postfix have it: mailer "error", its code and text. */
+static str m_rcpt_addr(struct use_milters *u)
+{
+    return u->refusal ? str_mem(u->refusal->text, u->refusal->n) : some(u->rcpt);
+}
+static str m_rcpt_host(struct use_milters *u) { return u->refusal ? some(str_c(u->refusal->esc)) : domain_of(u->rcpt); }
 static str m_rcpt_mailer(struct use_milters *u)
 {
+    if (u->refusal)
+        return S("error");
     return !u->rcpt.n ? none() : ours(u, u->rcpt) ? S("local") : S("esmtp");
 }
 static str m_id(struct use_milters *u)
@@ -301,10 +307,12 @@ bool use_milter_end(struct policy *p, struct use_milters *u, struct use_milter *
     buf_init(&head, (size_t)m->conf->limits_header_size * 4 + (1 << 20));
     verdict_init(&mine);
     said.outcome = MILTER_GO_ON;
+    rt_time begun = rt_now();
     err e = head_now(p, m, &head);
     e = e ? e : tell(p, x, m, buf_str(&head), &said);
     if (!e && said.outcome == MILTER_GO_ON)
         e = milter_eom(x->m, &mem, (uint64_t)most, &r, &said);
+    breaker_took(x->breaker, begun);
     bool spaces = milter_leading_space(x->m), on = true;
     e = e ? e : edit_all(p, buf_str(&head), &r, spaces);
     body_drop(&r.body);

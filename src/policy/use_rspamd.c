@@ -170,7 +170,9 @@ static bool ask(struct policy *p, const struct matter *m, struct breaker *b, str
     buf_init_fixed(&why, mem, sizeof mem);
     arena_init(&a, 16384, 4 * RSPAMD_ANSWER_MAX);
     q->deadline = rt_after(m->conf->rspamd_time);
+    rt_time begun = rt_now();
     err e = rspamd_ask(q, &a, &r, &why);
+    breaker_took(b, begun);
     if (e == E_CANCELLED)
         breaker_cancel(b);
     else

@@ -1,6 +1,7 @@
 /* What a script in the pipeline sees of a session and a message, and how it changes them. */
 #include "base/cleanup.h"
 #include "check/check.h"
+#include "policy/internal.h"
 #include "policy/lists.h"
 #include "policy/use_script.h"
 #include "wire/head.h"
@@ -364,5 +365,41 @@ static err in_list(void *subject, str list, str key, bool *ret)
     return OK;
 }
 
-const struct script_world use_script_world = {
-    .field = field, .head = head, .body = body, .edit = edit, .score = score, .tag = tag, .in_list = in_list};
+static void describe(const struct scan_item *i, struct script_part *x)
+{
+    x->type = i->declared;
+    x->name = i->name;
+    x->size = i->size;
+    x->found = str_c(scan_type_word(i->type));
+    x->inside = i->flags & SCAN_INSIDE;
+}
+
+/* Parts and the files in archives, as conditions see them (attachment, attachment type). */
+static err parts(void *subject, struct arena *mem, struct script_part **ret, size_t *ret_n)
+{
+    const struct script_subject *s = subject;
+    if (s->policy->phase != PHASE_END)
+        return E_NOT_FOUND;
+    const struct scan_found *f = content_look(s->policy, s->matter);
+    if (!f)
+        return E_NOMEM;
+    struct script_part *v = arena_array(mem, f->n ? f->n : 1, sizeof *v);
+    size_t n = 0;
+    if (!v)
+        return E_NOMEM;
+    for (size_t i = 0; i < f->n; i++)
+        if (!(f->v[i].flags & SCAN_OTHER_NAME))
+            describe(&f->v[i], &v[n++]);
+    *ret = v;
+    *ret_n = n;
+    return OK;
+}
+
+const struct script_world use_script_world = {.field = field,
+                                              .head = head,
+                                              .body = body,
+                                              .edit = edit,
+                                              .score = score,
+                                              .tag = tag,
+                                              .in_list = in_list,
+                                              .parts = parts};

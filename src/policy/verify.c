@@ -274,7 +274,9 @@ enum verify_answer verify_ask(const struct conf *c, const struct url *u, str to,
     if (!breaker_enter(b))
         return VERIFY_DOWN;
     metric_add(M_verify_probes, 1);
+    rt_time begun = rt_now();
     err e = probe(c, u, to, &what, r);
+    breaker_took(b, begun);
     if (e == E_CANCELLED)
         breaker_cancel(b);
     else

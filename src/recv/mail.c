@@ -77,10 +77,14 @@ void do_rcpt(struct session *s, const struct cmd *c, struct reply *r)
         return;
     }
     struct matter matter = {.rcpt = &m};
+    unsigned told = policy_rcpts_told(s->src.policy);
+    enum recv_take took = RECV_NO;
     if (!s->sink->judges_rcpt && !session_judge(s, PHASE_RCPT, &matter, r))
         s->tx.refused++;
-    else if (s->sink->rcpt(&s->as, &m, c->args, r) == RECV_LATER)
+    else if ((took = s->sink->rcpt(&s->as, &m, c->args, r)) == RECV_LATER)
         s->later++;
+    if (took == RECV_NO && r->code && policy_rcpts_told(s->src.policy) == told)
+        policy_rcpt_refused(s->src.policy, &s->src, s->conf, &m, r);
 }
 
 void do_rset(struct session *s, const struct cmd *c, struct reply *r)

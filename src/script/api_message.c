@@ -128,6 +128,10 @@ static int tell_parts(lua_State *L, struct call *c)
             push_str(L, p->found);
             lua_setfield(L, -2, "found");
         }
+        if (p->inside) {
+            lua_pushboolean(L, true);
+            lua_setfield(L, -2, "inside");
+        }
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;

@@ -60,6 +60,7 @@ struct script_part { /* a part of the message that is no container */
     str name;        /* of the file, decoded; "" none */
     uint64_t size;   /* decoded octets */
     str found;       /* what its octets are, where known: "zip"; "" not known */
+    bool inside;     /* a file in the archive before it */
 };
 
 /* `subject` is the caller's. Any function may be NULL: then it is told to the script that this is not to be had here.

@@ -54,7 +54,7 @@ class Filter(Milter.Base):
             self._ctx.setsymlist(STAGES[stage], names)
         wanted = 0
         for name in self.spec.get("protocol", []):
-            wanted |= getattr(Milter, "P_" + name)
+            wanted |= 0x800 if name == "RCPT_REJ" else getattr(Milter, "P_" + name)
         opts[1] = wanted & opts[1]
         opts[2] = opts[3] = 0
         self.say("negotiate", opts[0], wanted)

@@ -229,6 +229,31 @@ def answers():
         equal(len(w.next.transactions), 2, "a quarantined message stays")
 
 
+def refused_recipients():
+    """Recipients that the server refuses are told to filters that want to hear of them, with the reason, and to no others"""
+    macros = ("{rcpt_mailer}", "{rcpt_host}", "{rcpt_addr}")
+    wants = Filter(protocol=["RCPT_REJ"], symbols=macros)
+    others = Filter()
+    extra = 'domain here.test { deliver = "maildir" mailboxes = {"alice"} }\nrule no { if = "recipient is rule@here.test" then = "refuse 550 5.7.9 not today" }\n'
+    with wants, others, World([wants, others], extra=extra) as w:
+        with Client(w.port) as c:
+            c.hello()
+            c.command("MAIL FROM:<a@client.test>", 250)
+            c.command("RCPT TO:<nobody@here.test>", 550)
+            c.command("RCPT TO:<rule@here.test>", 550)
+            c.command("RCPT TO:<alice@here.test>", 250)
+            c.command("RCPT TO:<nobody2@here.test>", 550)
+            c.command("DATA", 354)
+            c.send(stuffed(MESSAGE))
+            equal(c.reply()[0], 250, "the message for the one that is left")
+        heard = [(r["args"][0], [r["macros"][m] for m in macros]) for r in wants.heard("rcpt")]
+        equal([a for a, _ in heard], ["<nobody@here.test>", "<rule@here.test>", "<alice@here.test>", "<nobody2@here.test>"],
+              "recipients that were told")
+        equal(heard[0][1], ["error", "5.1.1", "No such user here"], "macros of a refused one")
+        equal(heard[2][1][0] in ("local", "esmtp"), True, "macros of one that was taken: %r" % (heard[2],))
+        equal([r["args"][0] for r in others.heard("rcpt")], ["<alice@here.test>"], "what a filter hears that has not asked")
+
+
 def session_refused():
     """a filter that refuses in connect or HELO refuses the session"""
     for stage in ("connect", "helo"):
@@ -486,5 +511,5 @@ def clamav():
 
 
 if __name__ == "__main__":
-    main("milters", callbacks, every_change, untouched, two_in_order, answers, session_refused, terms, kept_connections, failures, breaker,
-         opendkim, rspamd, clamav)
+    main("milters", callbacks, every_change, untouched, two_in_order, answers, session_refused, refused_recipients, terms, kept_connections, failures,
+         breaker, opendkim, rspamd, clamav)
