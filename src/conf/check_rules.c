@@ -288,11 +288,15 @@ static void check_then(struct load *l, struct conf_rule *x, const char *where)
     }
     if (x->then.n == 0 && x->then.v)
         fail(&l->e, x->line_then, "%s: then: expected at least one action, found an empty list", where);
+    char in[WHERE_MAX + 8] = "";
+    struct buf b;
+    buf_init_fixed(&b, in, sizeof in - 1);
+    buf_printf(&b, "%s: then", where);
     x->actions = arena_array(&l->c->arena, x->then.n, sizeof *x->actions);
     for (size_t i = 0; x->actions && i < x->then.n; i++)
         if (rule_action(x->then.v[i], &l->c->arena, &x->actions[x->nactions], &why)) {
-            tie_route(l, x, &x->actions[x->nactions], where);
-            tie_milter(l, x, &x->actions[x->nactions++], where);
+            tie_route(l, x, &x->actions[x->nactions], in);
+            tie_milter(l, x, &x->actions[x->nactions++], in);
         } else if (!why.p)
             nomem(l);
         else

@@ -34,6 +34,24 @@ static bool whole(str text, bool size, int64_t *ret)
     return false;
 }
 
+/* "20MB", "20 MB". The unit that stands alone is taken. */
+static bool size_value(struct rule_reader *r, struct rule_value *v)
+{
+    struct rule_reader before = *r;
+    int64_t factor;
+    str one;
+    if (!whole(v->text, true, &v->number))
+        return false;
+    rule_next(r);
+    one =
+        r->now.kind == RT_WORD && r->now.text.n == 2 ? arena_printf(r->mem, "1" STR_FMT, STR_ARG(r->now.text)) : S("");
+    if (ascii_digit(v->text.p[v->text.n - 1]) && one.n && whole(one, true, &factor) && v->number < 1 << 20)
+        v->number *= factor;
+    else
+        *r = before;
+    return true;
+}
+
 static bool word_value(struct rule_reader *r, const char *words, struct rule_value *v)
 {
     str rest = str_c(words), word;
@@ -87,7 +105,7 @@ static bool typed_value(struct rule_reader *r, const struct rule_cond *c, struct
     case RULE_NUM:
         return whole(v->text, false, &v->number) || rule_expected(r, "a whole number");
     case RULE_SIZE:
-        return whole(v->text, true, &v->number) || rule_expected(r, "a size such as 512KB or 20MB");
+        return size_value(r, v) || rule_expected(r, "a size such as 512KB or 20MB");
     case RULE_SCORE:
         return rule_read_score(v->text, &v->number) || rule_expected(r, "a number such as 5 or 2.5");
     case RULE_DOMAIN:

@@ -1,5 +1,6 @@
 /* Words of a sentence, the tables behind it, and saying what is wrong with one. */
 #include "conf/rule_read.h"
+#include "conf/conf.h"
 #include "base/text.h"
 #include "wire/addr.h"
 #include "wire/idn.h"
@@ -113,6 +114,8 @@ bool rule_expected(struct rule_reader *r, const char *what)
     buf_init_fixed(&b, mem, sizeof mem);
     buf_printf(&b, "expected %s, found ", what);
     say_found(&b, &r->now);
+    if (r->near.n)
+        buf_printf(&b, "; did you mean " STR_FMT "?", STR_ARG(r->near));
     r->why = arena_str(r->mem, buf_str(&b));
     return false;
 }
@@ -165,11 +168,57 @@ int rule_takes_row(struct rule_reader *r, const void *rows, size_t size, int n)
     return best;
 }
 
+/* What people write who know other servers. */
+static str other_word(str found)
+{
+    static const struct {
+        str word, means;
+    } v[] = {{S_INIT("reject"), S_INIT("refuse")},
+             {S_INIT("deny"), S_INIT("refuse")},
+             {S_INIT("block"), S_INIT("refuse")},
+             {S_INIT("tempfail"), S_INIT("defer")},
+             {S_INIT("drop"), S_INIT("discard")},
+             {S_INIT("allow"), S_INIT("accept")},
+             {S_INIT("permit"), S_INIT("accept")},
+             {S_INIT("pass"), S_INIT("accept")},
+             {S_INIT("prepend"), S_INIT("add header")},
+             {S_INIT("route"), S_INIT("send by")},
+             {S_INIT("from"), S_INIT("sender")},
+             {S_INIT("to"), S_INIT("recipient")},
+             {S_INIT("rcpt"), S_INIT("recipient")},
+             {S_INIT("ip"), S_INIT("client")},
+             {S_INIT("subject"), S_INIT("header Subject")},
+             {S_INIT("rdns"), S_INIT("reverse dns")},
+             {S_INIT("ehlo"), S_INIT("helo")},
+             {S_INIT("user"), S_INIT("account")}};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        if (str_ieq(found, v[i].word))
+            return v[i].means;
+    return S("");
+}
+
+static void look_near(struct rule_reader *r, const void *rows, size_t size, int n)
+{
+    char mem[WHY_MAX];
+    struct buf b;
+    if (r->now.kind != RT_WORD)
+        return;
+    r->near = other_word(r->now.text);
+    memset(mem, 0, sizeof mem);
+    buf_init_fixed(&b, mem, sizeof mem - 1);
+    for (int i = 0; i < n; i++)
+        buf_printf(&b, "%s|", row_words(rows, size, i));
+    str near = conf_nearest(mem, r->now.text);
+    if (!r->near.n && near.n)
+        r->near = arena_str(r->mem, near);
+}
+
 const char *rule_rows(struct rule_reader *r, const char *before, const void *rows, size_t size, int n)
 {
     struct buf b;
     char mem[WHY_MAX - 128];
     const char *sep = "";
+    look_near(r, rows, size, n);
     buf_init_fixed(&b, mem, sizeof mem);
     buf_add_c(&b, before);
     for (int i = 0; i < n; i++) {

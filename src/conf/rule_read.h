@@ -16,7 +16,8 @@ struct rule_reader {
     struct rule_token now;
     struct arena *mem;
     int depth, tests;
-    str why; /* the first fault */
+    str near; /* what may have been meant; "" */
+    str why;  /* the first fault */
     bool bad, nomem;
 };
 
@@ -30,7 +31,7 @@ bool rule_takes(struct rule_reader *r, const char *words);
 /* The index of the row whose words come next, the longest of them, taken; -1: none. `rows` are `n` structs of `size`
  * octets that begin with a pointer to their words. */
 int rule_takes_row(struct rule_reader *r, const void *rows, size_t size, int n);
-/* "a, b or c" of such rows, for messages. */
+/* "a, b or c" of such rows, for messages; what may have been meant by the word that comes next is said behind it. */
 const char *rule_rows(struct rule_reader *r, const char *before, const void *rows, size_t size, int n);
 /* A fact with the name behind `header` and `tag`. */
 bool rule_read_fact(struct rule_reader *r, enum rule_fact *ret, str *ret_name);

@@ -64,6 +64,9 @@ static const struct {
     {"reverse dns is none", "(reverse dns is 1)"},
     {"recipients>=100", "(recipients >= 100)"},
     {"size<=512kb", "(size <= 524288)"},
+    {"size > 20 MB and tls", "(and(size > 20971520)(tls ))"},
+    {"size > 20 and tls", "(and(size > 20)(tls ))"},
+    {"size > 20KB MB", "expected \"and\", \"or\" or the end, found \"MB\""},
     {"attachment ends with .exe, .scr", "(attachment ends with .exe .scr)"},
     {"helo is [192.0.2.1]", "(helo is [192.0.2.1])"},
 
