@@ -71,6 +71,16 @@ static void bombs(void **state)
     for (int i = 0; i < 1000; i++)
         buf_add(&b, S("<x>"));
     assert_int_equal(feedback_read(buf_str(&b), &a, &got), E_LIMIT);
+    for (int depth = FEEDBACK_DEPTH_MAX; depth <= FEEDBACK_DEPTH_MAX + 1; depth++) {
+        buf_clear(&b);
+        buf_add(&b, S("<feedback>"));
+        for (int i = 1; i < depth; i++)
+            buf_add(&b, S("<x>"));
+        for (int i = 1; i < depth; i++)
+            buf_add(&b, S("</x>"));
+        buf_add(&b, S("</feedback>"));
+        assert_int_equal(feedback_read(buf_str(&b), &a, &got) == E_LIMIT, depth > FEEDBACK_DEPTH_MAX);
+    }
     buf_clear(&b);
     buf_add(&b, S("<feedback><policy_published><domain>"));
     for (int i = 0; i < 100000; i++)
