@@ -271,8 +271,8 @@ static err machine_part(struct buf *out, const struct dsn *d)
               d->utf8);
     err e = field(out, "Original-Envelope-Id", "", d->envid, false);
     e = e ? e : field(out, "Reporting-MTA", "dns;", d->reporting_mta, false);
-    e = e ? e : field(out, "X-Queue-Id", "", d->queue_id, false);
     e = e ? e : date_field(out, "Arrival-Date", d->arrival_s);
+    e = e ? e : field(out, "X-Queue-Id", "", d->queue_id, false); /* extensions stand last (RFC 3464 2.2) */
     for (size_t i = 0; !e && i < d->n_rcpts; i++)
         e = rcpt_fields(out, &d->rcpts[i], d->utf8);
     return e;

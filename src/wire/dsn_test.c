@@ -64,6 +64,7 @@ static void failed(void **state)
     assert_true(has("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"=_b.1\"\r\n"));
     assert_true(has("Subject: Undelivered mail returned to sender\r\n"));
     assert_true(has("\r\nOriginal-Envelope-Id: E 1\r\nReporting-MTA: dns;mx.test\r\n"));
+    assert_true(has("\r\nX-Queue-Id: Q1\r\n\r\nOriginal-Recipient: "));
     assert_true(has("\r\n\r\nOriginal-Recipient: rfc822;o@p.test\r\nFinal-Recipient: rfc822;x@y.test\r\n"
                     "Action: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns;mail.y.test\r\n"
                     "Diagnostic-Code: smtp;550 5.1.1 no  such user\r\nLast-Attempt-Date: "));
