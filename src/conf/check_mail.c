@@ -135,7 +135,7 @@ static void check_unused(struct load *l, const struct conf_route *r)
         const struct conf_domain *d = &l->c->domains[i];
         if (str_ieq(d->title, r->title) && d->hop.how != CONF_TO_MX)
             warn(&l->e, r->line,
-                 "route " STR_FMT " is never used: domain " STR_FMT " in line %d says where its mail goes",
+                 "route " STR_FMT " takes no mail to that domain: domain " STR_FMT " in line %d says where it goes",
                  STR_ARG(str_sub(r->title, 0, 100)), STR_ARG(str_sub(d->title, 0, 100)), d->line);
     }
 }

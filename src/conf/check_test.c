@@ -204,7 +204,7 @@ static const struct {
      LINE3 "error: route *: via: expected \"smtp://host:port\", \"smtps://host:port\", \"mx\" or \"discard\", found "
            "\"h.test:587\"\n"},
     {MX "domain a.test { } route A.test { via = \"mx\" }",
-     LINE3 "warning: route a.test is never used: domain a.test in line 3 says where its mail goes\n"},
+     LINE3 "warning: route a.test takes no mail to that domain: domain a.test in line 3 says where it goes\n"},
     {MX "listener all { address = \"0.0.0.0:27\" } listener one { address = \"127.0.0.1:27\" }", LINE3
      "error: listener one: expected an address of its own, found one beside that of listener all in line 3: one of "
      "the two takes this port on all addresses\n"},

@@ -61,7 +61,10 @@ static void queue(struct look *l, const struct health_facts *f)
 }
 
 /* A next hop that somebody configured is one that should work; of servers found by MX some never do. */
-static bool configured(str site) { return str_starts(site, S("route ")) || str_starts(site, S("domain ")); }
+static bool configured(str site)
+{
+    return (str_starts(site, S("route ")) && str_search(site, S(" mx ")) == STR_NONE) || str_starts(site, S("domain "));
+}
 
 static void sites(struct look *l, const struct health_facts *f)
 {

@@ -72,8 +72,9 @@ static void hops(void **none)
         int64_t until_s;
         const char *level;
     } cases[] = {
-        {"route *", 3, 30, "yellow"}, {"domain a.test", 1, 30, "yellow"}, {"route *", 0, 30, "green"},
-        {"route *", 3, -1, "green"},  {"mx a.test", 3, 30, "green"},      {"maildir a.test", 3, 30, "green"},
+        {"route *", 3, 30, "yellow"},       {"domain a.test", 1, 30, "yellow"}, {"route *", 0, 30, "green"},
+        {"route *", 3, -1, "green"},        {"mx a.test", 3, 30, "green"},      {"route * mx a.test", 3, 30, "green"},
+        {"maildir a.test", 3, 30, "green"},
     };
     (void)none;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,8 +1,6 @@
 /* A question and its answer over loopback: what is sent, bodies of each kind, limits, dead ends; URLs. */
 #include "http/http.h"
-#include "rt/test_world.h"
-
-#include <arpa/inet.h>
+#include "net/test_listen.h"
 
 #include "base/test.h"
 
@@ -45,18 +43,7 @@ static void serve(void *arg)
     }
 }
 
-static void listen_here(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof at;
-    int fd;
-    CHECK(rt_listen((struct sockaddr *)&at, sizeof at, false, 5, &fd) == OK);
-    CHECK(getsockname(fd, (struct sockaddr *)&at, &n) == 0);
-    server.port = ntohs(at.sin_port);
-    server.listener = IO_NONE;
-    CHECK(io_attach(&server.listener, fd) == OK);
-    CHECK(fiber_spawn(serve, NULL, "server") != NULL);
-}
+static void listen_here(void) { server.port = test_listen(&server.listener, serve); }
 
 static err ask(struct http_question *q, const char *answer, struct arena *a, struct http1_answer *ret) YIELDS;
 static err ask(struct http_question *q, const char *answer, struct arena *a, struct http1_answer *ret)

@@ -178,8 +178,9 @@ static void list_json(struct question *q, struct db_rows *r, bool first)
                (long long)db_rows_num(r, 9), db_rows_num(r, 10) ? "true" : "false");
 }
 
-static void list_text(struct question *q, struct db_rows *r, bool first)
+static void list_text(struct question *q, struct db_rows *r, bool first, struct buf *last)
 {
+    (void)last;
     if (first)
         buf_add_c(q->out, "number  arrived     kind     domain                    failed of total     reported by\n");
     buf_printf(q->out, "%6lld  ", (long long)db_rows_num(r, 0));
@@ -200,27 +201,44 @@ static void list_text(struct question *q, struct db_rows *r, bool first)
     " AND (?3 = 0 OR CASE WHEN end_s > 0 THEN end_s ELSE arrived END >= ?3)"                                           \
     " AND (?4 = 0 OR CASE WHEN begin_s > 0 THEN begin_s ELSE arrived END < ?4)"
 
-static int list(struct question *q)
+/* Every row that the filters let through, as JSON in an array `name`, or as text. `last` is the printers' own. */
+struct table {
+    const char *name, *sql; /* ?1 to ?4 are the filters, ?5 the limit */
+    int64_t limit;          /* when none is given */
+    void (*json)(struct question *q, struct db_rows *r, bool first);
+    void (*text)(struct question *q, struct db_rows *r, bool first, struct buf *last);
+};
+
+static int print_table(struct question *q, const struct table *t)
 {
     struct db_rows r;
+    AUTO_BUF last = {.max = 1024};
     size_t n = 0;
     if (q->json)
-        buf_add_c(q->out, "{\"reports\":[");
-    db_rows_begin(&r, store_db(),
-                  "SELECT id, arrived, kind, domain, organization, report, begin_s, end_s, total, failed, signed FROM "
-                  "received" WHERE " ORDER BY id DESC LIMIT ?5",
-                  "ssiii", q->kind, q->domain, q->since_s, q->until_s, q->limit ? q->limit : (int64_t)LIST_DEFAULT);
+        buf_printf(q->out, "{\"%s\":[", t->name);
+    db_rows_begin(&r, store_db(), t->sql, "ssiii", q->kind, q->domain, q->since_s, q->until_s,
+                  q->limit ? q->limit : t->limit);
     for (; !q->out->e && db_rows_next(&r); n++)
         if (q->json)
-            list_json(q, &r, n == 0);
+            t->json(q, &r, n == 0);
         else
-            list_text(q, &r, n == 0);
+            t->text(q, &r, n == 0, &last);
     err e = db_rows_end(&r);
     if (q->json)
         buf_add_c(q->out, "]}\n");
     else if (!n && !e)
         buf_add_c(q->out, "no reports\n");
     return e ? FAIL : 0;
+}
+
+static int list(struct question *q)
+{
+    static const struct table t = {
+        "reports",
+        "SELECT id, arrived, kind, domain, organization, report, begin_s, end_s, total, failed, signed FROM "
+        "received" WHERE " ORDER BY id DESC LIMIT ?5",
+        LIST_DEFAULT, list_json, list_text};
+    return print_table(q, &t);
 }
 
 /* ---- summary ---- */
@@ -240,7 +258,7 @@ static void summary_json(struct question *q, struct db_rows *r, bool first)
 }
 
 /* A heading for each domain and kind, a line for each source below it. `last` is what was said before. */
-static void summary_text(struct question *q, struct db_rows *r, struct buf *last)
+static void summary_text(struct question *q, struct db_rows *r, bool first, struct buf *last)
 {
     static const struct {
         str kind;
@@ -252,7 +270,7 @@ static void summary_text(struct question *q, struct db_rows *r, struct buf *last
     AUTO_BUF now = {.max = 1024};
     buf_printf(&now, STR_FMT " " STR_FMT, STR_ARG(db_rows_str(r, 0)), STR_ARG(db_rows_str(r, 1)));
     if (!str_eq(buf_str(&now), buf_str(last))) {
-        buf_add_c(q->out, last->n ? "\n" : "");
+        buf_add_c(q->out, first ? "" : "\n");
         text_safe(q->out, db_rows_str(r, 0).n ? db_rows_str(r, 0) : S("(no domain)"));
         buf_add_c(q->out, "  ");
         for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
@@ -270,29 +288,14 @@ static void summary_text(struct question *q, struct db_rows *r, struct buf *last
 
 static int summary(struct question *q)
 {
-    struct db_rows r;
-    AUTO_BUF last = {.max = 1024};
-    size_t n = 0;
-    if (q->json)
-        buf_add_c(q->out, "{\"sources\":[");
-    db_rows_begin(&r, store_db(),
-                  "SELECT domain, kind, source, what, CAST(total(w.total) AS INTEGER) AS t, CAST(total(w.failed) AS "
-                  "INTEGER) AS f, count(*) FROM received r"
-                  " JOIN received_row w ON w.received = r.id" WHERE
-                  " GROUP BY domain, kind, source, what ORDER BY domain, kind, f DESC, t DESC, source LIMIT ?5",
-                  "ssiii", q->kind, q->domain, q->since_s, q->until_s,
-                  q->limit ? q->limit : (int64_t)10 * LIST_DEFAULT);
-    for (; !q->out->e && db_rows_next(&r); n++)
-        if (q->json)
-            summary_json(q, &r, n == 0);
-        else
-            summary_text(q, &r, &last);
-    err e = db_rows_end(&r);
-    if (q->json)
-        buf_add_c(q->out, "]}\n");
-    else if (!n && !e)
-        buf_add_c(q->out, "no reports\n");
-    return e ? FAIL : 0;
+    static const struct table t = {
+        "sources",
+        "SELECT domain, kind, source, what, CAST(total(w.total) AS INTEGER) AS t, CAST(total(w.failed) AS "
+        "INTEGER) AS f, count(*) FROM received r"
+        " JOIN received_row w ON w.received = r.id" WHERE
+        " GROUP BY domain, kind, source, what ORDER BY domain, kind, f DESC, t DESC, source LIMIT ?5",
+        10 * LIST_DEFAULT, summary_json, summary_text};
+    return print_table(q, &t);
 }
 
 /* ---- one ---- */

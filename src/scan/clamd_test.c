@@ -1,8 +1,7 @@
 /* A stand-in for clamd: what it is sent, its answers, and its ways to fail. */
-#include "rt/test_world.h"
+#include "net/test_listen.h"
 #include "scan/clamd.c"
 
-#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include "base/test.h"
@@ -117,15 +116,7 @@ static void begin(void *arg, int index)
 {
     (void)arg;
     (void)index;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof at;
-    int fd;
-    CHECK(rt_listen((struct sockaddr *)&at, sizeof at, false, 5, &fd) == OK);
-    CHECK(getsockname(fd, (struct sockaddr *)&at, &n) == 0);
-    snprintf(server.address, sizeof server.address, "127.0.0.1:%u", ntohs(at.sin_port));
-    server.listener = IO_NONE;
-    CHECK(io_attach(&server.listener, fd) == OK);
-    CHECK(fiber_spawn(serve, NULL, "server") != NULL);
+    snprintf(server.address, sizeof server.address, "127.0.0.1:%u", test_listen(&server.listener, serve));
     CHECK(fiber_spawn(cases, NULL, "cases") != NULL);
 }
 

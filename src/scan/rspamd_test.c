@@ -1,8 +1,6 @@
 /* A stand-in for rspamd: what it is asked, connections that are kept, lost and closed; and what its answers mean. */
-#include "rt/test_world.h"
+#include "net/test_listen.h"
 #include "scan/rspamd.c"
-
-#include <arpa/inet.h>
 
 #include "base/test.h"
 
@@ -124,15 +122,7 @@ static void begin(void *arg, int index)
 {
     (void)arg;
     (void)index;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof at;
-    int fd;
-    CHECK(rt_listen((struct sockaddr *)&at, sizeof at, false, 5, &fd) == OK);
-    CHECK(getsockname(fd, (struct sockaddr *)&at, &n) == 0);
-    snprintf(server.address, sizeof server.address, "127.0.0.1:%u", ntohs(at.sin_port));
-    server.listener = IO_NONE;
-    CHECK(io_attach(&server.listener, fd) == OK);
-    CHECK(fiber_spawn(serve, NULL, "server") != NULL);
+    snprintf(server.address, sizeof server.address, "127.0.0.1:%u", test_listen(&server.listener, serve));
     CHECK(fiber_spawn(cases, NULL, "cases") != NULL);
 }
 
