@@ -210,7 +210,7 @@ static int delete (struct want *w)
     size_t n = x->kind == DIR_DOMAIN && !w->force ? left_in(w) : 0;
     if (n)
         return directory_fail(w->call, FAILED,
-                              "the domain " STR_FMT " still has %zu users and aliases: delete these first, or say "
+                              "the domain " STR_FMT " still has users or aliases (%zu): delete these first, or say "
                               "--force",
                               STR_ARG(w->name), n);
     x->verb = DIR_DELETE;

@@ -122,7 +122,7 @@ static void commands(void **state)
     run("credential list", 0, "printer  disabled\n");
     run("credential delete alice@example.test printer", 0, "");
     run("credential delete alice@example.test printer", 1, "no credential");
-    run("domain delete example.test", 1, "still has 2");
+    run("domain delete example.test", 1, "users or aliases (2)");
     run("user disable alice@example.test", 0, "");
     run("user show alice@example.test", 0, " disabled");
     run("domain disable example.test", 0, "");
