@@ -70,9 +70,9 @@ static void give_all(struct trans *j, const struct finding *v)
             finding_give(v, j->ticket, j->who[k]);
 }
 
-static void fail_all(const struct peer *p, struct trans *j, const char *text)
+static void fail_all(struct trans *j, const char *text)
 {
-    struct finding v = finding_of(j->ticket, FATE_FAILED, str_c(text), str_c(p->host));
+    struct finding v = finding_of(j->ticket, FATE_FAILED, str_c(text), S(""));
     give_all(j, &v);
 }
 
@@ -105,19 +105,18 @@ static bool fit_ascii(struct peer *p, struct trans *j)
 {
     struct ticket *t = j->ticket;
     const struct envelope *env = &j->reader.env;
-    struct finding v =
-        finding_of(t, FATE_FAILED, S("553 5.6.7 the next server cannot take internationalized addresses (SMTPUTF8)"),
-                   str_c(p->host));
+    struct finding v = finding_of(
+        t, FATE_FAILED, S("553 5.6.7 the next server cannot take internationalized addresses (SMTPUTF8)"), S(""));
     for (uint32_t k = 0; k < j->nto; k++)
         if (!downgrade(t, &t->to[j->who[k]].address))
             finding_give(&v, t, j->who[k]);
     if (!downgrade(t, &j->sender)) {
-        fail_all(p, j, "553 5.6.7 the next server cannot take the sender's internationalized address (SMTPUTF8)");
+        fail_all(j, "553 5.6.7 the next server cannot take the sender's internationalized address (SMTPUTF8)");
         return false;
     }
     bool head = env->flags & ENV_8BIT_HEAD;
     if (head && ((env->flags & ENV_SMTPUTF8) || !(p->ehlo.caps & CAP_8BITMIME))) {
-        fail_all(p, j, "554 5.6.9 the next server cannot take a header with internationalized text (SMTPUTF8)");
+        fail_all(j, "554 5.6.9 the next server cannot take a header with internationalized text (SMTPUTF8)");
         return false;
     }
     return wanted(j) > 0;
@@ -149,14 +148,13 @@ static err convert(struct peer *p, struct trans *j, bool must)
         struct finding v = finding_of_err(j->ticket, e, "converting the message", str_c(""));
         give_all(j, &v);
     } else if (inner) {
-        fail_all(p, j,
-                 "554 5.6.9 the next server cannot take internationalized text in the header of a part (SMTPUTF8)");
+        fail_all(j, "554 5.6.9 the next server cannot take internationalized text in the header of a part (SMTPUTF8)");
         e = E_UNSUPPORTED;
     } else if (!must) {
         mime_free(&j->mime);
         e = OK;
     } else if (e) {
-        fail_all(p, j, "554 5.6.3 the next server cannot take this content, and it cannot be converted");
+        fail_all(j, "554 5.6.3 the next server cannot take this content, and it cannot be converted");
     }
     return e;
 }
@@ -192,7 +190,7 @@ static bool fit_size(struct peer *p, struct trans *j)
     buf_printf(&b, "552 5.3.4 the message has %llu octets, the next server takes %llu", (unsigned long long)j->size,
                (unsigned long long)p->ehlo.size);
     text[b.n] = 0;
-    fail_all(p, j, text);
+    fail_all(j, text);
     return false;
 }
 
@@ -202,18 +200,18 @@ static bool fit_promises(const struct peer *p, struct trans *j)
     const struct envelope *env = &j->reader.env;
     if (env->flags & ENV_REQUIRETLS) {
         if (!p->conn.tls || !p->tls.verified) {
-            fail_all(p, j, "550 5.7.10 the sender requires TLS to a verified server, and this one is not");
+            fail_all(j, "550 5.7.10 the sender requires TLS to a verified server, and this one is not");
             return false;
         }
         if (!(p->ehlo.caps & CAP_REQUIRETLS)) {
             fail_all(
-                p, j,
+                j,
                 "550 5.7.30 the sender requires TLS all the way (REQUIRETLS), and the next server does not promise it");
             return false;
         }
     }
     if ((env->by & 127) == BY_RETURN && !p->lmtp && !(p->ehlo.caps & CAP_DELIVERBY)) {
-        fail_all(p, j, "550 5.3.3 the sender set a time for delivery, and the next server cannot keep one (DELIVERBY)");
+        fail_all(j, "550 5.3.3 the sender set a time for delivery, and the next server cannot keep one (DELIVERBY)");
         return false;
     }
     return true;

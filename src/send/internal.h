@@ -143,11 +143,12 @@ enum fate outcome_of_reply(const struct reply *r, enum stage at);
 
 struct finding { /* what is said of one or many recipients; texts live in the ticket's arena */
     enum fate fate;
-    str reply, remote;
+    str reply, remote; /* remote: who said it; empty: ourselves */
 };
 struct finding finding_of(struct ticket *t, enum fate f, str reply, str remote);
 struct finding finding_of_reply(struct peer *p, struct ticket *t, enum fate f);
-/* "451 4.4.2 connection lost while sending the message". E_CANCELLED is no attempt: FATE_NONE. */
+/* Our own words: "451 4.4.2 HOST: connection lost while sending the message", about the server `remote` ("": none).
+ * E_CANCELLED is no attempt: FATE_NONE. */
 struct finding finding_of_err(struct ticket *t, err e, const char *while_doing, str remote);
 void finding_give(const struct finding *v, struct ticket *t, uint32_t i);
 void finding_give_all(const struct finding *v, struct ticket *t); /* to those without a fate */

@@ -48,8 +48,9 @@ struct finding finding_of_err(struct ticket *t, err e, const char *while_doing, 
     if (e == E_CANCELLED)
         return (struct finding){FATE_NONE, {"", 0}, {"", 0}};
     buf_init_fixed(&b, text, sizeof text);
-    buf_printf(&b, "451 4.%s %s while %s", err_esc(e), err_text(e), while_doing);
-    return finding_of(t, FATE_DEFERRED, buf_str(&b), remote);
+    buf_printf(&b, "451 4.%s " STR_FMT "%s%s while %s", err_esc(e), STR_ARG(remote), remote.n ? ": " : "", err_text(e),
+               while_doing);
+    return finding_of(t, FATE_DEFERRED, buf_str(&b), S(""));
 }
 
 void finding_give(const struct finding *v, struct ticket *t, uint32_t i)

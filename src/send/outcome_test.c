@@ -45,8 +45,8 @@ static void errors(void **state)
         assert_true(e == E_CANCELLED || str_starts(v.reply, S("451 4.")));
     }
     struct finding v = finding_of_err(&t, E_RESET, "sending the message", S("mx.test"));
-    assert_str(v.reply, "451 4.4.2 connection lost while sending the message");
-    assert_str(v.remote, "mx.test");
+    assert_str(v.reply, "451 4.4.2 mx.test: connection lost while sending the message");
+    assert_str(v.remote, ""); /* who says so is this server */
     arena_free(&t.arena);
 }
 
