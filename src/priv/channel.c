@@ -188,7 +188,7 @@ static void take(struct channel *ch, size_t n)
 static void take_old(struct channel *ch)
 {
     size_t n = 0;
-    while (io_try_read(&ch->io, &ch->packet, sizeof ch->packet, &n) == OK && n)
+    while (io_try_read(&ch->io, ch->packet, sizeof ch->packet, &n) == OK && n)
         take(ch, n);
 }
 

@@ -253,8 +253,12 @@ static void say(int fd, uint64_t id, uint32_t what)
 /* The next question; 0: none yet. */
 static uint64_t question(int fd)
 {
-    static struct packet p;
-    return recv(fd, &p, sizeof p, MSG_DONTWAIT) > 0 ? p.head.id : 0;
+    static char packet[PRIV_PACKET_MAX];
+    struct priv_head head;
+    if (recv(fd, packet, sizeof packet, MSG_DONTWAIT) < (ssize_t)sizeof head)
+        return 0;
+    memcpy(&head, packet, sizeof head);
+    return head.id;
 }
 
 static uint64_t wait_question(int fd)
