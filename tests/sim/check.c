@@ -173,7 +173,8 @@ static bool doubtful_way(const struct node *a, rt_time from)
         if (crashed_between(sim.node[i], from, RT_NEVER))
             return true;
     for (struct link *l = lan_links(); l; l = l->next)
-        if (l->e[0].node == a && l->e[1].node->index > 0 && l->e[1].sent > l->e[0].got)
+        if ((l->e[0].node == a || (a->server->smart && l->e[0].node == sim.node[1])) && l->e[1].node->index > 0 &&
+            l->e[1].sent > l->e[0].got)
             return true;
     return false;
 }
