@@ -201,6 +201,27 @@ static void of_session(void)
     policy_free(&p);
 }
 
+/* A condition that is false only because there was no memory to look: the phase fails, the mail does not pass. */
+static void no_memory(void)
+{
+    struct policy *p;
+    struct verdict v;
+    str why = S("");
+    struct conf_rule rule = {.title = S("r"), .everywhere = true, .phase = (enum rule_phase)PHASE_HEADER};
+    struct conf c = {.rules = &rule, .nrules = 1};
+    set_up(&p, &c);
+    CHECK(rule_condition(S("header Subject is other"), &p->session, &rule.cond, &why));
+    verdict_init(&v);
+    CHECK(rules_run(p, NULL, PHASE_HEADER, &m, &v) && v.kind == VERDICT_CONTINUE);
+    p->short_of_memory = true;
+    CHECK(!rules_run(p, NULL, PHASE_HEADER, &m, &v));
+    policy_tx_end(p);
+    CHECK(rules_run(p, NULL, PHASE_HEADER, &m, &v));
+    p->tx.e = E_NOMEM;
+    CHECK(!rules_run(p, NULL, PHASE_HEADER, &m, &v));
+    policy_free(&p);
+}
+
 static void all(void *arg, int index)
 {
     (void)arg;
@@ -210,6 +231,7 @@ static void all(void *arg, int index)
     head_edits();
     sums();
     of_session();
+    no_memory();
     rt_stop();
 }
 
