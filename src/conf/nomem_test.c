@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#ifdef __SANITIZE_ADDRESS__
-int main(void) { return 77; } /* the sanitizer has its own allocator */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+int main(void) { return 77; } /* the sanitizers have their own allocators */
 #else
 static long countdown = -1; /* this many calls succeed; -1: all */
 
