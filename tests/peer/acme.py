@@ -42,7 +42,7 @@ class Pebble:
     def root(self):
         """The certificate that all of its own end in, PEM."""
         context = ssl.create_default_context(cafile=self.ca)
-        with urllib.request.urlopen("https://localhost:%d/roots/0" % self.management, timeout=20 * LOAD, context=context) as f:
+        with urllib.request.urlopen("https://localhost:%d/roots/0" % self.management, timeout=patience(), context=context) as f:
             return f.read().decode()
 
     def __exit__(self, *_):
@@ -249,7 +249,7 @@ def policy_host():
 
         def policy():
             try:
-                with socket.create_connection(("127.0.0.1", web), 20 * LOAD) as raw, \
+                with socket.create_connection(("127.0.0.1", web), patience()) as raw, \
                         context.wrap_socket(raw, server_hostname="mta-sts.example.test") as c:
                     c.sendall(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.example.test\r\nConnection: close\r\n\r\n")
                     return b"".join(iter(lambda: c.recv(4096), b""))
