@@ -160,7 +160,7 @@ static bool doubtful(const struct arrival *a)
         return true;
     if (!n)
         return false;
-    rt_time calm = disk_calm_after(n->disk, a->when, RECORD_TIME * RT_S) + RECORD_TIME * RT_S;
+    rt_time calm = disk_calm_after(n->disk, a->said, RECORD_TIME * RT_S) + RECORD_TIME * RT_S;
     for (int r = 0; r < nservers && a->end; r++)
         calm += remotes[r].lmtp && to_remote(a->end->link, &remotes[r]) ? LMTP_END_TIME * RT_S : 0;
     return crashed_between(n, a->when, calm);

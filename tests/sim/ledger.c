@@ -81,7 +81,7 @@ static struct arrival *note_arrival(struct arrival a, const char *to, str messag
 {
     if (narrivals == arrivals_cap)
         arrivals = own_grow(arrivals, (arrivals_cap = arrivals_cap ? 2 * arrivals_cap : 64) * sizeof *arrivals);
-    a.when = sim.now;
+    a.when = a.said = sim.now;
     snprintf(a.to, sizeof a.to, "%s", to);
     read_hops(&a, message);
     arrivals[narrivals] = a;
@@ -153,6 +153,13 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
         rules_arrival(m, a, message);
         f->delivered++;
     }
+}
+
+void ledger_said(const struct end *end, uint64_t upto)
+{
+    for (size_t i = narrivals; i > 0 && arrivals[i - 1].when >= sim.now - 60 * RT_S; i--)
+        if (arrivals[i - 1].end == end && arrivals[i - 1].upto == upto)
+            arrivals[i - 1].said = sim.now;
 }
 
 /* ---- the log

@@ -97,11 +97,18 @@ static void limits_kept(struct talk *t)
                   s->messages);
 }
 
-/* The message is ours now; whether the other side learns of it is another matter. */
-static void keep(struct talk *t, const char *const *to, int nto, uint64_t reply)
+#define TAKEN "250 2.0.0 ok\r\n"
+
+/* Where its answer ends among the octets of the connection. */
+static uint64_t answer_end(const struct talk *t)
 {
-    const struct end *e = lan_end(t->c.io.fd);
-    ledger_arrival(buf_str(&t->data), to, nto, e, e->sent + t->c.out_n - t->c.out_at + reply, NULL);
+    return lan_end(t->c.io.fd)->sent + t->c.out_n - t->c.out_at + sizeof TAKEN - 1;
+}
+
+/* The message is ours now; whether the other side learns of it is another matter. */
+static void keep(struct talk *t, const char *const *to, int nto)
+{
+    ledger_arrival(buf_str(&t->data), to, nto, lan_end(t->c.io.fd), answer_end(t), NULL);
 }
 
 static void answer_data(struct talk *t)
@@ -114,8 +121,8 @@ static void answer_data(struct talk *t)
             if (misbehave(t, true))
                 continue;
             to[0] = t->to[i];
-            keep(t, to, 1, 14);
-            conn_write(&t->c, S("250 2.0.0 ok\r\n"));
+            keep(t, to, 1);
+            conn_write(&t->c, S(TAKEN));
             conn_flush(&t->c);
         }
         return;
@@ -124,7 +131,7 @@ static void answer_data(struct talk *t)
         return;
     for (int i = 0; i < t->nto; i++)
         to[i] = t->to[i];
-    keep(t, to, t->nto, 14);
+    keep(t, to, t->nto);
     if (bad(t)) { /* its last word is lost, or comes too late */
         if (sim_chance(50)) {
             t->c.e = E_RESET;
@@ -132,8 +139,9 @@ static void answer_data(struct talk *t)
             return;
         }
         fiber_sleep(rt_after(sim_between(20, 40) * RT_S));
+        ledger_said(lan_end(t->c.io.fd), answer_end(t));
     }
-    conn_write(&t->c, S("250 2.0.0 ok\r\n"));
+    conn_write(&t->c, S(TAKEN));
 }
 
 static void take_lines(struct talk *t)
