@@ -438,7 +438,7 @@ int worker_run(const struct child_start *w)
     counts_close();
     sts_close();
     keys_close();
-    rt_log(EV_stop, log_c("drained"));
+    rt_log(EV_stop, log_c(e == E_TIMEOUT ? "drain-time was over, what still ran was cut off" : "drained"));
     rt_log_flush();
-    return e ? 1 : 0;
+    return e && e != E_TIMEOUT ? 1 : 0;
 }

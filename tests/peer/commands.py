@@ -222,6 +222,21 @@ def drain():
         equal(len(server.wait_mail("example.test", "alice")), 1, "messages")
 
 
+def drain_time():
+    """A session that does not end is cut off when drain-time is over; that, too, is an orderly end"""
+    port = free_port()
+    with Postrider(confs.mx(port) + 'drain-time = "1s"\n', [port]) as server:
+        with Client(port) as c:
+            c.hello()
+            c.command("MAIL FROM:<sender@client.test>", 250)
+            c.command("RCPT TO:<alice@example.test>", 250)
+            c.command("DATA", 354)
+            server.process.p.send_signal(signal.SIGTERM)
+            wait_until(lambda: server.process.poll() is not None, 60, "the end")
+        equal(server.process.p.returncode, 0, "exit status")
+        check("drain-time was over" in server.log() and "worker_died" not in server.log(), server.log(1500))
+
+
 def worker_dies():
     """A killed worker is replaced while the ports stay open"""
     port = free_port()
@@ -331,5 +346,5 @@ def without_server():
 
 if __name__ == "__main__":
     main("commands", status, list_and_show, hold_and_release, remove_and_bounce, unknown_words, why, export_import,
-         config_check, reload, drain, worker_dies, sendmail_plain, sendmail_dot_ends, sendmail_from_header, sendmail_bs,
+         config_check, reload, drain, drain_time, worker_dies, sendmail_plain, sendmail_dot_ends, sendmail_from_header, sendmail_bs,
          sendmail_unknown, mailq_shows, without_server)
