@@ -57,8 +57,10 @@ struct dns_result *dns_result_new(err e, const struct dns_answer *a)
     atomic_store(&r->refs, 1);
     r->answer.v = (struct dns_record *)(r + 1);
     char *at = (char *)&r->answer.v[a->n];
-    for (size_t i = 0; i < a->n; i++)
-        r->answer.v[i] = (struct dns_record){a->v[i].preference, put_octets(&at, a->v[i].data)};
+    for (size_t i = 0; i < a->n; i++) {
+        r->answer.v[i] = a->v[i];
+        r->answer.v[i].data = put_octets(&at, a->v[i].data);
+    }
     r->answer.canonical = put_octets(&at, a->canonical);
     return r;
 }
