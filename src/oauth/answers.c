@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 static struct {
     struct lock lock;
@@ -14,7 +15,7 @@ static struct {
         unsigned char key[ANSWER_KEY];
         rt_time until; /* 0: empty */
         char account[OAUTH_ACCOUNT_MAX + 1];
-    } v[ANSWERS_KEPT];
+    } * v; /* ANSWERS_KEPT, from the first that is kept; NULL before */
 } answers;
 
 static bool add(EVP_MD_CTX *x, str s)
@@ -52,8 +53,8 @@ static struct answer *slot(const unsigned char key[ANSWER_KEY])
 bool answer_find(const unsigned char key[ANSWER_KEY], rt_time now, char ret_account[OAUTH_ACCOUNT_MAX + 1])
 {
     lock_take(&answers.lock);
-    struct answer *a = slot(key);
-    bool found = now < a->until && CRYPTO_memcmp(a->key, key, ANSWER_KEY) == 0;
+    const struct answer *a = answers.v ? slot(key) : NULL;
+    bool found = a && now < a->until && CRYPTO_memcmp(a->key, key, ANSWER_KEY) == 0;
     if (found)
         memcpy(ret_account, a->account, sizeof a->account);
     lock_drop(&answers.lock);
@@ -63,9 +64,13 @@ bool answer_find(const unsigned char key[ANSWER_KEY], rt_time now, char ret_acco
 void answer_keep(const unsigned char key[ANSWER_KEY], rt_time until, const char account[OAUTH_ACCOUNT_MAX + 1])
 {
     lock_take(&answers.lock);
-    struct answer *a = slot(key);
-    memcpy(a->key, key, ANSWER_KEY);
-    memcpy(a->account, account, sizeof a->account);
-    a->until = until;
+    if (!answers.v)
+        answers.v = calloc(ANSWERS_KEPT, sizeof *answers.v);
+    struct answer *a = answers.v ? slot(key) : NULL;
+    if (a) { /* without memory the authority is asked again */
+        memcpy(a->key, key, ANSWER_KEY);
+        memcpy(a->account, account, sizeof a->account);
+        a->until = until;
+    }
     lock_drop(&answers.lock);
 }

@@ -23,10 +23,10 @@ struct source {
 static struct {
     struct lock lock;
     struct source *open;
-    struct { /* what databases said; hash 0: nothing */
+    struct said { /* what databases said; hash 0: nothing */
         uint64_t hash;
         bool has;
-    } cache[CACHE];
+    } * cache; /* CACHE of them, from the first answer; NULL before */
 } all;
 
 /* ---- databases ---- */
@@ -128,8 +128,8 @@ static uint64_t cache_key(const struct conf *c, const struct conf_access *l, str
 static bool cached(uint64_t hash, bool *ret)
 {
     lock_take(&all.lock);
-    bool found = all.cache[hash % CACHE].hash == hash;
-    *ret = all.cache[hash % CACHE].has;
+    bool found = all.cache && all.cache[hash % CACHE].hash == hash;
+    *ret = found && all.cache[hash % CACHE].has;
     lock_drop(&all.lock);
     return found;
 }
@@ -153,8 +153,10 @@ static bool database_has(struct conf *c, const struct conf_access *l, str key) Y
     if (e)
         return false;
     lock_take(&all.lock);
-    all.cache[hash % CACHE].hash = hash;
-    all.cache[hash % CACHE].has = q.has;
+    if (!all.cache)
+        all.cache = calloc(CACHE, sizeof *all.cache);
+    if (all.cache)
+        all.cache[hash % CACHE] = (struct said){hash, q.has};
     lock_drop(&all.lock);
     return q.has;
 }
