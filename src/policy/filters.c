@@ -9,16 +9,25 @@
 
 enum { ALL_PHASES = PHASE_BIT(PHASE_COUNT) - 1 };
 
+static bool gives_points(const struct source *s, const struct conf *c)
+{
+    (void)s;
+    (void)c;
+    return true;
+}
+
 const struct filter filters[] = {
     {.name = "rules",
      .phases = ALL_PHASES,
      .may_change = true,
      .wants = rules_wants,
      .changes = rules_change,
+     .points = rules_points,
      .run = rules_run},
     {.name = "client",
      .phases = PHASE_BIT(PHASE_CONNECT) | PHASE_BIT(PHASE_HELO) | PHASE_BIT(PHASE_RCPT),
      .wants = client_wants,
+     .points = gives_points,
      .run = client_run,
      .tx_end = client_tx_end,
      .session_end = client_session_end},
@@ -27,16 +36,26 @@ const struct filter filters[] = {
      .phases = ALL_PHASES,
      .may_change = true,
      .wants = use_script_wants,
+     .points = gives_points,
      .run = use_script_run,
      .tx_end = use_script_tx_end,
      .session_end = use_script_session_end},
-    {.name = "attachments", .phases = ATTACHMENTS_PHASES, .wants = attachments_wants, .run = attachments_run},
+    {.name = "attachments",
+     .phases = ATTACHMENTS_PHASES,
+     .wants = attachments_wants,
+     .points = gives_points,
+     .run = attachments_run},
     {.name = "attachments",
      .phases = ATTACHMENTS_PHASES,
      .may_change = true,
      .wants = attachments_wants_aside,
+     .points = gives_points,
      .run = attachments_run},
-    {.name = "headers", .phases = PHASE_BIT(PHASE_END), .wants = headers_wants, .run = headers_run},
+    {.name = "headers",
+     .phases = PHASE_BIT(PHASE_END),
+     .wants = headers_wants,
+     .points = gives_points,
+     .run = headers_run},
     {.name = "milter",
      .phases = PHASE_BIT(PHASE_CONNECT) | PHASE_BIT(PHASE_HELO) | PHASE_BIT(PHASE_MAIL) | PHASE_BIT(PHASE_RCPT) |
                PHASE_BIT(PHASE_DATA) | PHASE_BIT(PHASE_END),

@@ -70,16 +70,16 @@ err policy_begin(struct policy **ret, const struct source *s, const struct conf 
     const unsigned late = PHASE_BIT(PHASE_HEADER) | PHASE_BIT(PHASE_BODY) | PHASE_BIT(PHASE_END);
     unsigned want[FILTERS_MAX] = {0}, all = 0;
     unsigned change = 0;
-    bool reason = false;
-    for (size_t i = 0; filters[i].name; i++) {
+    bool points = false;
+    for (size_t i = 0; filters[i].name; i++) { /* a follower stands behind those that it follows */
+        if (filters[i].follower && !points)
+            continue;
         want[i] = wanted(&filters[i], s, c) | (p ? p->also[i] : 0);
         all |= want[i];
-        reason |= want[i] && !filters[i].follower;
+        points |= want[i] && filters[i].points && filters[i].points(s, c);
         if (want[i] && filters[i].may_change)
             change |= late & want[i] & (filters[i].changes ? filters[i].changes(s, c) | (p ? p->also[i] : 0) : ~0u);
     }
-    if (!reason)
-        all = 0;
     if (!p && !all)
         return OK;
     if (!p && !(p = *ret = policy_bare()))

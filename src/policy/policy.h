@@ -237,7 +237,8 @@ struct filter {
     bool may_change; /* may leave edits, or keep the message from its recipients */
     /* The phases in which it may, of those that it wants; NULL: all of them. */
     unsigned (*changes)(const struct source *s, const struct conf *c);
-    bool follower; /* asked only where another filter wants to be: by itself it is no reason to look at a session */
+    bool (*points)(const struct source *s, const struct conf *c); /* may give points where it is wanted; NULL: never */
+    bool follower; /* asked only where a filter before it may give points */
     /* The phases that it wants of this session; 0: none. NULL: `phases`. Asked again at MAIL: must be cheap. */
     unsigned (*wants)(const struct source *s, const struct conf *c);
     /* False: no memory. A filter may see its first phase late (a reload, a log-in): m->source holds what came before.

@@ -74,6 +74,17 @@ unsigned rules_change(const struct source *s, const struct conf *c)
     return phases;
 }
 
+bool rules_points(const struct source *s, const struct conf *c)
+{
+    const struct conf_rule *r;
+    const struct conf_listener *l = listener_of(s, c);
+    for (size_t i = 0; (r = candidate(c, l, i)); i++)
+        for (size_t k = 0; k < r->nactions; k++)
+            if (r->actions[k].what == RULE_DO_SCORE || r->actions[k].what == RULE_DO_SCRIPT)
+                return true;
+    return false;
+}
+
 /* ---- what they do
  * -------------------------------------------------------------------------------------------------------- */
 

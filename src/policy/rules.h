@@ -40,6 +40,7 @@ bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, s
 /* The filter `rules`. */
 unsigned rules_wants(const struct source *s, const struct conf *c);
 unsigned rules_change(const struct source *s, const struct conf *c); /* phases of those that change something */
+bool rules_points(const struct source *s, const struct conf *c);     /* one of them may give points */
 bool rules_run(struct policy *p, void **own, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
 
 /* The slot `own` of a filter, for the action of a rule that it carries out. */

@@ -558,6 +558,29 @@ def rules_change_mail():
         equal(t.rcpts, ["b@inner.test"], "recipients that are left")
 
 
+STREAMS = """
+rule who  { if = "sender is bad@client.test" then = "refuse" }
+rule no   { if = "header Subject contains refused" then = "refuse 554 5.7.9 not this one" }
+"""
+
+
+def streams_what_no_rule_changes():
+    """Rules that only refuse hold nothing back: the server behind has the text before the client's last octet"""
+    for extra, held in ((STREAMS, False), (STREAMS + 'rule seen { if = "size > 1" then = "add header X-Seen: here" }\n', True)):
+        with Proxied(extra=extra, offers=FULL) as p, p.talk() as c:
+            c.command("MAIL FROM:<a@client.test>", 250)
+            c.command("RCPT TO:<b@inner.test>", 250)
+            c.command("DATA", 354)
+            c.send(held_text("fine", 200000))
+            if not held:
+                wait_until(lambda: "DATA" in p.fake.commands, 60, "DATA at the server behind")
+            c.send(b"more\r\n")
+            equal(held and "DATA" in p.fake.commands, False, "the server behind has heard DATA of what may change")
+            c.send(b".\r\n")
+            equal(c.reply()[0], 250, "the answer")
+            equal((b"X-Seen: here" in p.fake.wait(1)[0].data), held, "the field of the rule")
+
+
 def rules_stop_mail():
     """A refusal at the end, a discard and a quarantine never complete at the server, and the session goes on"""
     for listener, jailed in (("", 550), ('split = "store"', 250)):
@@ -641,4 +664,4 @@ if __name__ == "__main__":
     main("proxy", passes_everything, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
          nobody_there, speaks_before_the_dot, refused_here_never_arrives, smuggling, one_connection, no_recipient_left,
          fails_over, shares_by_domain, connections_are_limited, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
-         rules_change_mail, rules_stop_mail, held_and_the_server, strangers_are_checked, postfix_behind)
+         rules_change_mail, streams_what_no_rule_changes, rules_stop_mail, held_and_the_server, strangers_are_checked, postfix_behind)
