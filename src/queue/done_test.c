@@ -367,6 +367,24 @@ static void test_reports_at_stop(void **state)
     assert_int_equal(w.shown[0].n, 1);
 }
 
+/* A report that could not be written waits for a later try, but not beyond a stop: what it tells of would be done
+ * again. */
+static void test_failed_report_at_stop(void **state)
+{
+    (void)state;
+    bring("a@x.test", 0, 0, 86400000, NOTIFY_SUCCESS);
+    w.report = E_NOMEM;
+    give1(take1(), FATE_RELAYED, "250");
+    world_advance(1000);
+    w.report = OK;
+    world_run();
+    assert_int_equal(w.nshown, 0);
+    queue_stop(w.q);
+    world_run();
+    assert_int_equal(w.nshown, 1);
+    assert_true(w.shown[0].outcome[0] == OUT_DELIVERED && w.shown[0].last);
+}
+
 static void test_replaced(void **state)
 {
     (void)state;
@@ -468,6 +486,7 @@ int main(void)
         T(test_success_report),
         T(test_success_report_soon),
         T(test_reports_at_stop),
+        T(test_failed_report_at_stop),
         T(test_replaced),
         T(test_disk_full),
         T(test_batches),

@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 
-enum { SLICE = 1000 }; /* messages taken up in one turn of the loop */
+enum {
+    SLICE = 1000,   /* messages taken up in one turn of the loop */
+    DRAIN_TRIES = 3 /* at a stop, of what could not be written */
+};
+#define DRAIN_PAUSE (100 * RT_MS)
 
 err queue_new(struct queue **ret, const struct queue_ops *ops)
 {
@@ -244,15 +248,27 @@ void queue_reload(struct queue *q, struct conf *c)
 
 static bool busy(const struct queue *q)
 {
-    return q->connections || q->reporters || q->writing || !list_empty(&q->pending) || q->sched;
+    return q->connections || q->reporters || q->writing || q->sched || !list_empty(&q->pending) ||
+           !list_empty(&q->jobs);
 }
 
+/* What could not be written for want of memory is tried again at once; a disk that fails is not waited for long. */
 static void drain(void *arg)
 {
     struct queue *q = arg;
     fiber_shield(true);
-    while (busy(q) && q->retry_at == RT_NEVER && fiber_park(RT_NEVER) == OK)
-        ;
+    for (int tries = 0; busy(q);) {
+        if (q->retry_at == RT_NEVER) {
+            if (fiber_park(RT_NEVER))
+                break;
+            continue;
+        }
+        if (tries++ == DRAIN_TRIES || (tries > 1 && fiber_sleep(rt_after(DRAIN_PAUSE))))
+            break;
+        q->retry_at = RT_NEVER;
+        settle(q);
+        reporters_start(q);
+    }
     q->drainer = NULL;
 }
 

@@ -134,7 +134,7 @@ void job_try(struct queue *q, struct msg *m)
         return;
     struct job *j = x->running;
     if (j) {
-        if (j->failed && tick_now(q) >= j->at)
+        if (j->failed && (q->stopping || tick_now(q) >= j->at)) /* before a stop once more: the next start repeats */
             enqueue(q, j);
         return;
     }

@@ -16,6 +16,7 @@ static void later(struct queue *q)
     if (at < q->retry_at)
         q->retry_at = at;
     queue_arm(q);
+    queue_drained(q);
 }
 
 /* ---- results ---- */
