@@ -174,7 +174,7 @@ static bool doubtful_way(const struct node *a, rt_time from)
             return true;
     for (struct link *l = lan_links(); l; l = l->next)
         if ((l->e[0].node == a || (a->server->smart && l->e[0].node == sim.node[1])) && l->e[1].node->index > 0 &&
-            l->e[1].sent > l->e[0].got)
+            (l->e[1].sent > l->e[0].got || (l->broken && l->end_time >= from))) /* broken before the answer was given */
             return true;
     return false;
 }
