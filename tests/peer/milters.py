@@ -428,7 +428,7 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
-        self.process.stop(9)
+        self.process.stop()   # not killed: rspamd ends its own children
         self.folder.remove()
 
 
