@@ -2,21 +2,12 @@
 #include "queue/cells.h"
 
 #include "base/list.h"
+#include "base/slab.h"
 #include "rt/rt.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define POISON(p, n) ((void)0)
-#define UNPOISON(p, n) ((void)0)
-#endif
 
 enum { STEP = 8, LARGEST = 1024, SIZES = LARGEST / STEP + 1 };
 #define SLAB ((size_t)256 << 10) /* also its alignment */
@@ -45,17 +36,7 @@ static char *cell_at(struct slab *s, uint32_t i, size_t n) { return s->first + i
 static void *map_slab(void) { return aligned_alloc(SLAB, SLAB); }
 static void unmap_slab(void *p) { free(p); }
 #else
-static void *map_slab(void)
-{
-    char *p = mmap(NULL, 2 * SLAB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    size_t head = (SLAB - ((uintptr_t)p & (SLAB - 1))) & (SLAB - 1);
-    if (head)
-        munmap(p, head);
-    munmap(p + head + SLAB, SLAB - head);
-    return p + head;
-}
+static void *map_slab(void) { return slab_map(SLAB); }
 static void unmap_slab(void *p) { munmap(p, SLAB); }
 #endif
 

@@ -4,19 +4,10 @@
  * pages go back to the system, and a slab without a used block is unmapped. Slabs, and not a mapping per
  * block, because the number of mappings of a process is limited.
  */
+#include "base/slab.h"
 #include "spool/internal.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define POISON(p, n) ((void)0)
-#define UNPOISON(p, n) ((void)0)
-#endif
 
 #define SLAB ((size_t)1 << 20)
 #define CACHE_MAX ((size_t)16 << 20)
@@ -54,24 +45,12 @@ static int bits_take(uint64_t *v)
 
 static bool bits_any(const uint64_t *v) { return v[0] | v[1] | v[2] | v[3]; }
 
-static char *map_aligned(void)
-{
-    char *p = mmap(NULL, 2 * SLAB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    size_t head = (SLAB - ((uintptr_t)p & (SLAB - 1))) & (SLAB - 1);
-    if (head)
-        munmap(p, head);
-    munmap(p + head + SLAB, SLAB - head);
-    return p + head;
-}
-
 static struct slab *slab_make(int cls)
 {
     struct slab *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    s->base = map_aligned();
+    s->base = slab_map(SLAB);
     s->cls = cls;
     s->blocks = (uint32_t)(SLAB / block_size(cls));
     if (!s->base || !map_add(&mem.slabs, &s->node, slab_hash(s->base))) {
