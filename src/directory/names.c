@@ -22,6 +22,8 @@ bool directory_address(struct arena *a, str text, str *ret_local, str *ret_domai
         f = FAULT_ADDR_NODOMAIN;
     if (f == FAULT_NONE && !directory_name(a, x.domain, ret_domain))
         f = FAULT_ADDR_DOMAIN;
+    if (f == FAULT_NONE && x.local.n + 1 + ret_domain->n + 2 > ADDR_PATH_MAX) /* A-labels are longer */
+        f = FAULT_ADDR_LONG;
     if (f != FAULT_NONE) {
         *why = fault_text(f);
         return false;

@@ -192,17 +192,14 @@ void client_new_helo(struct client *k)
 
 /* ---- waiting ---- */
 
+/* Whoever asks holds a reference of his own. */
 static bool wait_for(struct client *k, enum client_part part, str helo) YIELDS
 {
     rt_time until = rt_after(k->conf->policy_dns_time + RT_S);
     client_start(k, part, helo);
-    k->refs++;
     while (!k->done[part] && cond_wait(&k->cond, until) == OK)
         continue;
-    bool done = k->done[part];
-    struct client *mine = k;
-    client_drop(&mine);
-    return done;
+    return k->done[part];
 }
 
 enum client_reverse client_reverse(struct client *k, str *ret_name)

@@ -130,7 +130,7 @@ static int64_t kept(int64_t *ret_size)
 static void room(void **state)
 {
     (void)state;
-    int64_t size, one;
+    int64_t size = 0, one;
     bool again;
     place_begin("received-max-size = 64KB");
     assert_int_equal(bring_numbered(1, &again), OK);

@@ -36,7 +36,7 @@ const char *world_host(const char *domain)
 }
 const char *world_second(const char *domain)
 {
-    for (int i = 0; i < nservers; i++)
+    for (int i = 0; i < nservers && i < SERVERS; i++)
         if (!strcmp(remotes[i].domain, domain) && remotes[i].ip[1][0])
             return remotes[i].ip[1];
     return NULL;
