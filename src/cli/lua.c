@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static struct {
-    const char *ip, *name, *helo, *from, *to, *user, *listener, *tls, *spf, *dkim, *dmarc, *folder, *json;
+    const char *ip, *name, *helo, *from, *to, *user, *listener, *tls, *spf, *dkim, *dmarc, *folder, *json, *server;
 } with;
 
 struct step {
@@ -182,6 +182,56 @@ static bool session(struct play *x, struct arena *mem)
     return more && ask(x, PHASE_DATA, &m) && (!x->r->message.n || content(x));
 }
 
+struct leaving { /* whose way out it is */
+    struct play *x;
+    str to;
+};
+
+static void heard_out(void *arg, enum phase ph, const char *by, const char *what, str text)
+{
+    const struct leaving *l = arg;
+    struct buf *out = &l->x->r->out;
+    if (with.json) {
+        buf_printf(out, "%s{\"phase\":\"%s\",\"verdict\":\"%s\",\"recipient\":", l->x->first ? "" : ",", phase_name(ph),
+                   what);
+        text_json(out, l->to);
+        buf_add_c(out, ",\"text\":"), text_json(out, text);
+        buf_add_c(out, ",\"by\":"), text_json(out, str_c(by)), buf_add_char(out, '}');
+        l->x->first = false;
+        return;
+    }
+    buf_printf(out, "%s " STR_FMT ": %s%s" STR_FMT " (%s)\n", phase_name(ph), STR_ARG(l->to), what, text.n ? " " : "",
+               STR_ARG(text), by);
+}
+
+/* on.route and on.deliver, of each recipient; what it is redirected to is asked about in its turn. */
+static void way_out(struct play *x, struct arena *mem) YIELDS;
+static void way_out(struct play *x, struct arena *mem)
+{
+    str all = x->r->message, head = str_sub(all, 0, x->scan.head_done ? (size_t)x->scan.body_at : all.n);
+    for (uint32_t i = 0; i < x->env.nto && policy_out_wanted(x->conf); i++) {
+        struct leaving one = {x, x->env.to[i].address};
+        struct verdict v = {.kind = VERDICT_REDIRECT};
+        str past = S("");
+        for (int n = 0; past.p && n <= POLICY_REDIRECTS && v.kind == VERDICT_REDIRECT; n++) {
+            const struct policy_leaving l = {.env = &x->env,
+                                             .to = one.to,
+                                             .site = str_c(with.server ? with.server : ""),
+                                             .head = head,
+                                             .past = past,
+                                             .mem = mem,
+                                             .hear = heard_out,
+                                             .hear_arg = &one};
+            if (!policy_out(x->conf, &l, &v))
+                return;
+            past = arena_printf(mem, STR_FMT "%s" STR_FMT, STR_ARG(past), past.n ? "\n" : "", STR_ARG(one.to));
+            one.to = v.kind == VERDICT_REDIRECT ? v.to : one.to;
+        }
+        if (v.kind == VERDICT_CONTINUE)
+            heard_out(&one, PHASE_DELIVER, "nothing against it", "continue", S(""));
+    }
+}
+
 /* ---- setting the scene ---------------------------------------------------------------------------------------------
  */
 
@@ -264,12 +314,15 @@ static int run(struct check_run *r)
     int status = use_script_ready() ? scene(&x, r->check.mem) : 1;
     if (!status && policy_begin(&x.policy, &x.source, x.conf))
         status = cli_fail(EX_OSERR, "out of memory");
-    if (!status && !x.policy)
+    if (!status && !x.policy && !policy_out_wanted(x.conf))
         status = cli_fail(1, "%s defines no hook", file);
     if (!status) {
-        policy_listen(x.policy, heard, &x);
+        if (x.policy)
+            policy_listen(x.policy, heard, &x);
         buf_add_c(&r->out, with.json ? "{\"steps\":[" : "");
-        session(&x, r->check.mem);
+        bool accepted = session(&x, r->check.mem);
+        if (accepted && policy_outcome(x.policy)->kind != VERDICT_DISCARD)
+            way_out(&x, r->check.mem);
         say_end(&x);
     }
     policy_free(&x.policy);
@@ -279,24 +332,18 @@ static int run(struct check_run *r)
 
 int cli_lua(int argc, char **argv)
 {
-    static const struct cli_option options[] = {{"ip", false, &with.ip},
-                                                {"name", false, &with.name},
-                                                {"helo", false, &with.helo},
-                                                {"from", false, &with.from},
-                                                {"to", false, &with.to},
-                                                {"user", false, &with.user},
-                                                {"tls", false, &with.tls},
-                                                {"spf", false, &with.spf},
-                                                {"dkim", false, &with.dkim},
-                                                {"dmarc", false, &with.dmarc},
-                                                {"folder", false, &with.folder},
-                                                {"json", true, &with.json},
-                                                {"listener", false, &with.listener}};
+    static const struct cli_option options[] = {{"ip", false, &with.ip},         {"name", false, &with.name},
+                                                {"helo", false, &with.helo},     {"from", false, &with.from},
+                                                {"to", false, &with.to},         {"user", false, &with.user},
+                                                {"tls", false, &with.tls},       {"spf", false, &with.spf},
+                                                {"dkim", false, &with.dkim},     {"dmarc", false, &with.dmarc},
+                                                {"folder", false, &with.folder}, {"server", false, &with.server},
+                                                {"json", true, &with.json},      {"listener", false, &with.listener}};
     static const struct check_command c = {
         "lua test FILE",
         "[--ip A] [--name NAME] [--helo NAME] [--from ADDRESS] [--to A,B]\n"
         "           [--user ACCOUNT] [--listener TITLE] [--tls TEXT] [--spf RESULT]\n"
-        "           [--dkim DOMAIN] [--dmarc RESULT] [--folder DIR] [--json] ",
+        "           [--dkim DOMAIN] [--dmarc RESULT] [--server NAME] [--folder DIR]\n           [--json] ",
         NEEDS_MESSAGE,
         {options, sizeof options / sizeof *options},
         run,

@@ -30,6 +30,7 @@ bool trial_mail(struct trial *t, const struct mail_cmd *mail, str from) YIELDS;
 bool trial_rcpt(struct trial *t, const struct rcpt_cmd *rcpt, str to) YIELDS;
 bool trial_data(struct trial *t) YIELDS;
 bool trial_message(struct trial *t, str message) YIELDS; /* CRLF, without dots */
+void trial_out(struct trial *t, str block) YIELDS; /* policy_out.c: the way out of an accepted message; its header */
 void trial_reset(struct trial *t) YIELDS;
 
 /* policy_replay.c: what `capture` prints, as text. */

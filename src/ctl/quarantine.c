@@ -209,82 +209,19 @@ int ctl_quarantine_show(struct ctl_session *s)
     return ctl_show(s);
 }
 
-/* The octets of the message, again, under another id: in pieces that are durable before the message is. */
-struct copy {
-    struct body *body, *piece;
-    uint32_t chunks;
-    uint64_t id;
-};
-
-/* The header block, which stays in memory, is not among the pieces; neither is what is left at the end. */
-static err flush(struct ctl_session *s, struct copy *c) YIELDS;
-static err flush(struct ctl_session *s, struct copy *c)
-{
-    struct spool_group *g = calloc(1, sizeof *g);
-    if (!g)
-        return E_NOMEM;
-    spool_group_init(g);
-    err e = spool_group_chunk(g, c->id, c->chunks, c->piece);
-    e = e ? e : spool_put(s->rooms->spool, g);
-    spool_group_free(g);
-    free(g);
-    c->chunks += !e;
-    body_drop(&c->piece);
-    return e;
-}
-
-static err take(struct ctl_session *s, struct copy *c, str octets) YIELDS;
-static err take(struct ctl_session *s, struct copy *c, str octets)
-{
-    err e = OK;
-    while (octets.n && !e) {
-        if (!c->piece && !(c->piece = body_new()))
-            return E_NOMEM;
-        str some = str_sub(octets, 0, SPOOL_CHUNK - (size_t)body_size(c->piece));
-        e = body_add(c->piece, some);
-        octets = str_skip(octets, some.n);
-        if (!e && octets.n && body_size(c->piece) == SPOOL_CHUNK)
-            e = flush(s, c);
-    }
-    return e;
-}
-
-static err copy_octets(struct ctl_session *s, struct spool_reader *r, struct copy *c) YIELDS;
-static err copy_octets(struct ctl_session *s, struct spool_reader *r, struct copy *c)
-{
-    uint64_t at = 0, all = r->env.head_size + r->env.body_size, head = r->env.head_size;
-    err e = (c->body = body_new()) ? OK : E_NOMEM;
-    while (!e && at < all) {
-        str piece;
-        e = spool_read_next(r, &piece);
-        if (e || !piece.n)
-            break;
-        piece = str_sub(piece, 0, all - at);
-        str first = at < head ? str_sub(piece, 0, head - at) : S("");
-        e = body_add(c->body, first);
-        e = e ? e : take(s, c, str_skip(piece, first.n));
-        at += piece.n;
-    }
-    size_t k = 0;
-    str piece;
-    while (!e && c->piece && body_piece(c->piece, &k, &piece))
-        e = body_add(c->body, piece);
-    return e ? e : at < all ? E_CORRUPT : OK;
-}
-
 /* As a new message to somebody else; the one in quarantine then goes. Cut off between the two there are both. */
 static err send_copy(struct ctl_session *s, uint64_t id, str to, uint64_t *ret_new) YIELDS;
 static err send_copy(struct ctl_session *s, uint64_t id, str to, uint64_t *ret_new)
 {
     struct spool_reader r;
-    struct copy c = {.id = spool_new_id(s->rooms->spool)};
+    struct spool_copy c = {0};
     struct recipient one = {.address = to, .orcpt = S(""), .list = S(""), .sender = S("")};
     err e = spool_read_open(&r, s->rooms->spool, id, NULL);
     if (e)
         return e;
     struct envelope env = r.env;
     struct spool_group *g = arena_new(&s->arena, struct spool_group);
-    e = g ? copy_octets(s, &r, &c) : E_NOMEM;
+    e = g ? spool_copy_octets(&c, s->rooms->spool, &r) : E_NOMEM;
     env.id = c.id;
     env.flags &= ~(unsigned)(ENV_HELD | ENV_QUARANTINE);
     env.held_why = S("");
@@ -299,16 +236,12 @@ static err send_copy(struct ctl_session *s, uint64_t id, str to, uint64_t *ret_n
         spool_group_free(g);
     }
     if (!e) {
-        c.chunks = 0; /* they belong to the message now */
         rt_log(EV_imported, log_id(env.id), log_id(id), log_str(env.sender), log_str(to),
                log_num((int64_t)(env.head_size + env.body_size)), log_c(s->who));
         queue_accept(s->rooms->queue, &env, c.body);
         *ret_new = env.id;
     }
-    if (c.chunks)
-        spool_forget(s->rooms->spool, c.id);
-    body_drop(&c.body);
-    body_drop(&c.piece);
+    spool_copy_free(&c, !e);
     spool_read_close(&r);
     return e;
 }

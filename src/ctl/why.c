@@ -110,6 +110,7 @@ static const struct {
                  "[, message-id {message_id}]"},
     {"imported", "imported by {who}, where it was message {was}: from {from:sender} to {to}, {size:size}"},
     {"expanded", "{to} is replaced by {into}"},
+    {"redirected", "redirected from {to} to {into} by {by}, as message {anew}"},
     {"delivered", "delivered to {to}[ by {via}][ over {tls}][: {reply}][, {delay:ms} after its arrival]"},
     {"deferred", "{to}: attempt {attempts}[ by {via}]: {reply}"},
     {"bounced", "{to} failed[ at {via}]: {reply}[; the report is message {report}]"},
@@ -203,8 +204,9 @@ static void event_text(struct buf *out, const struct story_event *e, uint64_t ab
     buf_add_c(out, "  ");
     text_time(out, e->ms);
     buf_add_c(out, "  ");
-    if (e->id != about) { /* another message's event that names this one: its report */
-        buf_add_c(out, "this is a report about message ");
+    if (e->id != about) { /* another message's event that names this one: its report, or what it was */
+        bool was = str_eq(e->name, S("redirected"));
+        buf_add_c(out, was ? "this was message " : "this is a report about message ");
         rt_id_text(out, e->id);
         buf_add_c(out, ": ");
     }
@@ -336,8 +338,9 @@ static void left(struct ctl_out *o, struct queue *q, uint64_t id, uint64_t *ret_
 
 static bool is_about(const struct story_event *e, uint64_t id)
 {
-    const struct log_field *report = find(e, S("report"));
-    return e->id == id || (report && report->kind == LF_ID && (uint64_t)report->n == id);
+    const struct log_field *report = find(e, S("report")), *anew = find(e, S("anew"));
+    return e->id == id || (report && report->kind == LF_ID && (uint64_t)report->n == id) ||
+           (anew && anew->kind == LF_ID && (uint64_t)anew->n == id);
 }
 
 static void tell(struct ctl_out *o, const struct story_source *from, const struct story *s, uint64_t id)

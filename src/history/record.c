@@ -20,8 +20,8 @@ static enum role role_of(str field)
     static const struct {
         const char *name;
         enum role role;
-    } v[] = {
-        {"id", ROLE_ID}, {"report", ROLE_ID}, {"from", ROLE_ADDRESS}, {"to", ROLE_ADDRESS}, {"into", ROLE_ADDRESS}};
+    } v[] = {{"id", ROLE_ID},        {"report", ROLE_ID},  {"anew", ROLE_ID},
+             {"from", ROLE_ADDRESS}, {"to", ROLE_ADDRESS}, {"into", ROLE_ADDRESS}};
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         if (str_eq(field, str_c(v[i].name)))
             return v[i].role;

@@ -129,11 +129,30 @@ static bool edit_envelope(struct tx *t, const struct edit *e, struct reply *r)
     return true;
 }
 
-/* Everything goes there instead. A target that is none must not lose the message. */
+/* What all of them together want to be told of. */
+static uint8_t notify_of(const struct envelope *env)
+{
+    const unsigned usual = NOTIFY_FAILURE | NOTIFY_DELAY;
+    unsigned all = 0;
+    if (env->nto == 1)
+        return env->to[0].notify;
+    for (uint32_t i = 0; i < env->nto; i++)
+        all |= !env->to[i].notify ? usual : env->to[i].notify & ~(unsigned)NOTIFY_NEVER;
+    return (uint8_t)(!all ? NOTIFY_NEVER : all == usual ? NOTIFY_NONE : all);
+}
+
+/* Everything goes there instead: in the name of the recipient, where there was but one (RFC 3461 5.2.7). A target that
+ * is none must not lose the message. */
 static bool redirect(struct tx *t, const struct verdict *v, struct reply *r)
 {
+    struct want w = {.orcpt = S(""), .notify = notify_of(&t->env)};
+    str to = address(t, v->to), from = S("");
+    if (t->env.nto == 1) {
+        w.orcpt = t->env.to[0].orcpt;
+        from = t->env.to[0].address;
+    }
     rcpt_cut(t, 0);
-    err e = add_recipient(t, v->to, S(""));
+    err e = to.p && to.n ? expand_redirected(t, to, from, &w) : E_SYNTAX;
     if (!e)
         return true;
     rt_log(EV_policy_failed, log_num((int64_t)t->source->session), log_c(v->by ? v->by : "policy"),

@@ -300,3 +300,52 @@ err expand_local(struct tx *t, const struct conf_domain *d, const struct addr *a
     struct walk k = {.t = t, .want = *w};
     return walk_local(&k, NULL, d, a, l, S(""));
 }
+
+err expand_redirected(struct tx *t, str to, str from, const struct want *w)
+{
+    struct walk k = {.t = t, .want = *w};
+    struct step top = {0};
+    struct addr a;
+    bool bad;
+    if (from.n && !addr_parse(from, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &t->arena, &a))
+        top.domain = domain_find(t, &a, &bad);
+    if (from.n && !k.want.orcpt.n)
+        k.want.orcpt = orcpt_make(&t->arena, from);
+    return k.want.orcpt.p || !from.n ? walk_text(&k, &top, to, from) : E_NOMEM;
+}
+
+static str domain_part(str address)
+{
+    size_t at = str_rfind(address, '@');
+    return at == STR_NONE ? S("") : str_skip(address, at + 1);
+}
+
+err tx_onward(struct tx *t, struct conf *c, const struct envelope *env, const struct recipient *was, str to)
+{
+    struct addr a;
+    bool bad;
+    uint32_t before = t->env.nto;
+    t->conf = c;
+    t->open = true;
+    t->env.sender = env->sender;
+    t->sender_ours = env->sender.n && !addr_parse(env->sender, ADDR_F_UTF8, &t->arena, &a) && domain_find(t, &a, &bad);
+    /* a domain's archive has its copy already */
+    struct want w = {.orcpt = arena_str(&t->arena, was->orcpt),
+                     .notify = was->notify,
+                     .archive = str_ieq(domain_part(to), domain_part(was->address))};
+    str past = arena_printf(&t->arena, STR_FMT "%s" STR_FMT, STR_ARG(was->past), was->past.n ? "\n" : "",
+                            STR_ARG(was->address));
+    str from = arena_str(&t->arena, was->address), sender = arena_str(&t->arena, was->sender);
+    str text = arena_str(&t->arena, to);
+    if (!w.orcpt.p || !past.p || !from.p || !sender.p || !text.p)
+        return E_NOMEM;
+    err e = expand_redirected(t, text, from, &w);
+    if (e)
+        rcpt_cut(t, before);
+    for (uint32_t i = before; i < t->env.nto; i++) {
+        t->env.to[i].past = past;
+        if (!t->env.to[i].sender.n)
+            t->env.to[i].sender = sender;
+    }
+    return e;
+}

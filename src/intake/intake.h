@@ -113,6 +113,10 @@ void tx_sent(const struct tx *t); /* the server took it: log */
  * E_NOT_FOUND: there is no such recipient here. tx_reset ends it. */
 err tx_own(struct tx *t, struct conf *c, str to);
 
+/* What a recipient of `env` becomes that a rule redirects on its way out: added to t->env.to, with its ORCPT, NOTIFY
+ * and past. E_NOT_FOUND, E_LOOP, E_AGAIN, E_LIMIT, E_NOMEM: nothing was added. tx_reset ends it. */
+err tx_onward(struct tx *t, struct conf *c, const struct envelope *env, const struct recipient *was, str to) YIELDS;
+
 /* A message made by ourselves (reports): header block and body as given, no checks, in the group of the caller, who
  * puts the group and then calls queue_accept. */
 err intake_own(struct spool_group *g, const struct envelope *env, struct body *b);

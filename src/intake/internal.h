@@ -49,6 +49,9 @@ struct want {
  * gave, and adds what it becomes to env.to. OK (also when all were there before), E_NOT_FOUND: unknown,
  * E_LOOP: nothing but loops, or too many; E_LIMIT, E_NOMEM. */
 err expand_text(struct tx *t, str address, str from_list, const struct want *w);
+/* The same of an address that takes the place of `from` (as it was known to the sender; "": of several): ORCPT names
+ * that, unless `w` has one, and from one of our domains it leaves as forwarded mail does. */
+err expand_redirected(struct tx *t, str to, str from, const struct want *w);
 err expand_local(struct tx *t, const struct conf_domain *d, const struct addr *a, const struct local_target *l,
                  const struct want *w);
 /* Adds one address, once. `sender` empty: the envelope's. */

@@ -284,20 +284,23 @@ static bool drop(struct tx *t, const struct verdict *v, str address)
     return d->why.p;
 }
 
-/* This recipient is another one now. */
-static err redirect(struct tx *t, str to)
+/* This recipient is another one now; reports about it say what its sender knows (RFC 3461 5.2.7). */
+static err redirect(struct tx *t, const struct rcpt_cmd *m, str from, str to)
 {
     struct addr a;
-    const struct want w = {0};
+    struct want w = {.notify = (uint8_t)m->p.notify, .orcpt = S("")};
     str kept = arena_str(&t->arena, to);
-    if (!kept.p)
+    if (m->p.orcpt_raw.n)
+        w.orcpt = arena_str(&t->arena, m->p.orcpt_raw);
+    if (!kept.p || !w.orcpt.p)
         return E_NOMEM;
     return addr_parse(kept, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &t->arena, &a) ? E_SYNTAX
-                                                                            : expand_text(t, kept, S(""), &w);
+                                                                            : expand_redirected(t, kept, from, &w);
 }
 
 /* The verdict on a recipient that was taken as number `before` and what follows it. */
-static bool apply(struct tx *t, const struct verdict *v, uint32_t before, str address, struct reply *r)
+static bool apply(struct tx *t, const struct rcpt_cmd *m, const struct verdict *v, uint32_t before, str address,
+                  struct reply *r)
 {
     bool ok = v->kind != VERDICT_REFUSE && v->kind != VERDICT_DEFER;
     if (ok && v->kind != VERDICT_DISCARD && v->kind != VERDICT_REDIRECT)
@@ -306,7 +309,7 @@ static bool apply(struct tx *t, const struct verdict *v, uint32_t before, str ad
     if (v->kind == VERDICT_DISCARD && drop(t, v, address))
         return true;
     err e = ok ? E_NOMEM : OK;
-    if (v->kind == VERDICT_REDIRECT && !(e = redirect(t, v->to)))
+    if (v->kind == VERDICT_REDIRECT && !(e = redirect(t, m, address, v->to)))
         return true;
     t->accepted--;
     t->refused++;
@@ -347,7 +350,7 @@ bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
         return true;
     str address = text_of(t, m);
     (void)judge_rcpt(t, m, address, &v);
-    return apply(t, &v, before, address.p ? address : S(""), r);
+    return apply(t, m, &v, before, address.p ? address : S(""), r);
 }
 
 bool tx_pass_judge(struct tx *t, const struct rcpt_cmd *m, struct verdict *v)

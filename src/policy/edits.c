@@ -29,6 +29,8 @@ err policy_add_edit(struct policy *p, const struct edit *e)
         return E_SYNTAX;
     if (p->phase <= PHASE_AUTH)
         return e->kind == EDIT_TAG ? tag_session(p, e) : E_UNSUPPORTED;
+    if (p->phase >= PHASE_ROUTE && e->kind != EDIT_TAG) /* it was accepted and is as it is */
+        return E_UNSUPPORTED;
     struct edit *x = arena_new(&p->tx, struct edit);
     if (!x)
         return E_NOMEM;
@@ -61,8 +63,8 @@ void policy_score(struct policy *p, const struct matter *m, double points, const
 
 double policy_score_now(const struct policy *p)
 {
-    double sum = p->score;
-    for (size_t i = 0; i <= PHASE_AUTH; i++)
+    double sum = p ? p->score : 0;
+    for (size_t i = 0; p && i <= PHASE_AUTH; i++)
         sum += p->session_score[i];
     return sum;
 }

@@ -3,6 +3,7 @@
 #include "policy/internal.h"
 #include "policy/rules.h"
 #include "policy/use_script.h"
+#include "wire/addr.h"
 
 static bool is_out(const struct conf_rule *r)
 {
@@ -17,7 +18,49 @@ bool policy_out_wanted(const struct conf *c)
     return c->nscripts && use_script_wants(NULL, c) & (PHASE_BIT(PHASE_ROUTE) | PHASE_BIT(PHASE_DELIVER));
 }
 
-static bool run_rules(struct policy *p, enum phase ph, struct matter *m, struct verdict *v) YIELDS
+/* To where this recipient is, or was; or it was redirected from here before and an alias has led it back. So what
+ * points at each other comes to an end. */
+static bool goes_round(const struct policy_leaving *l, str to)
+{
+    str past = l->past, one;
+    bool yes = str_ieq(to, l->to);
+    while (!yes && past.n && str_cut(&past, '\n', &one))
+        yes = str_ieq(one, to) || str_ieq(one, l->to);
+    return yes;
+}
+
+/* The address in the form of envelopes; p NULL: it is none. */
+static str normal(struct policy *p, str text)
+{
+    char mem[ADDR_TEXT_MAX];
+    struct buf out;
+    struct addr a;
+    if (addr_parse(text, ADDR_F_UTF8 | ADDR_F_UNDERSCORE, &p->tx, &a) || a.kind == ADDR_LOCAL || a.kind == ADDR_NONE)
+        return (str){NULL, 0};
+    buf_init_fixed(&out, mem, sizeof mem);
+    addr_print(&out, &a);
+    return out.e ? (str){NULL, 0} : arena_str(&p->tx, buf_str(&out));
+}
+
+/* A recipient that was redirected from an address and is there again stays there: the verdict is none. */
+static void take(struct policy *p, enum phase ph, const struct policy_leaving *l, struct matter *m, struct verdict *v)
+{
+    static const char past[] = "would redirect";
+    str to = v->kind == VERDICT_REDIRECT ? normal(p, v->to) : v->to;
+    if (!to.p)
+        verdict_reply(v, 451, "4.3.5", "The address to redirect to is none");
+    v->to = to.p ? to : S("");
+    if (v->kind == VERDICT_REDIRECT && goes_round(l, v->to)) {
+        if (!str_ieq(v->to, l->to))
+            policy_note(p, m, v->by, past, S("not again: it was there before"));
+        verdict_init(v);
+    } else if (v->kind != VERDICT_CONTINUE) {
+        (void)policy_take(p, ph, m, v);
+    }
+}
+
+static bool run_rules(struct policy *p, enum phase ph, const struct policy_leaving *l, struct matter *m,
+                      struct verdict *v) YIELDS
 {
     for (size_t i = 0; i < m->conf->nrules; i++) {
         const struct conf_rule *r = &m->conf->rules[i];
@@ -30,16 +73,16 @@ static bool run_rules(struct policy *p, enum phase ph, struct matter *m, struct 
             continue;
         if (!rule_apply(p, r, m, v))
             return false;
-        if (v->kind != VERDICT_CONTINUE) {
-            (void)policy_take(p, ph, m, v);
+        take(p, ph, l, m, v);
+        if (v->kind != VERDICT_CONTINUE)
             return true;
-        }
     }
     return true;
 }
 
 /* The hook of the script for this phase. What it holds is noted, and the rest goes on. */
-static bool run_script(struct policy *p, enum phase ph, struct matter *m, struct verdict *v) YIELDS
+static bool run_script(struct policy *p, enum phase ph, const struct policy_leaving *l, struct matter *m,
+                       struct verdict *v) YIELDS
 {
     size_t i = 0;
     while (filters[i].name && filters[i].run != use_script_run)
@@ -52,8 +95,7 @@ static bool run_script(struct policy *p, enum phase ph, struct matter *m, struct
     if (!v->by)
         v->by = filters[i].name;
     bool hold = v->kind == VERDICT_HOLD || v->kind == VERDICT_QUARANTINE;
-    if (v->kind != VERDICT_CONTINUE)
-        (void)policy_take(p, ph, m, v);
+    take(p, ph, l, m, v);
     if (hold)
         verdict_init(v);
     return true;
@@ -69,24 +111,37 @@ static void finish(struct policy *p, struct verdict *v)
         v->kind = VERDICT_HOLD;
 }
 
+/* What outlives the pipeline: the reply, and where to. */
+static bool keep(const struct policy_leaving *l, struct verdict *v)
+{
+    str to = v->kind == VERDICT_REDIRECT ? arena_str(l->mem, v->to) : S("");
+    str by = v->kind == VERDICT_REDIRECT && v->by ? arena_str(l->mem, str_c(v->by)) : S("");
+    v->to = to;
+    v->by = by.n ? by.p : NULL;
+    v->why = S("");
+    return to.p && by.p;
+}
+
 bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v)
 {
     static const struct source nobody = {.client_text = {"", 0}, .listener = {"delivery", 8}};
     struct policy *p = policy_bare();
     struct matter m = {.source = &nobody, .conf = c, .env = l->env, .to = l->to, .site = l->site, .text = l->head};
+    enum phase last = l->unconnected ? PHASE_ROUTE : PHASE_DELIVER;
     verdict_init(v);
     if (!p)
         return false;
+    if (l->hear)
+        policy_listen(p, l->hear, l->hear_arg);
     bool ok = true;
-    for (enum phase ph = PHASE_ROUTE; ok && ph <= PHASE_DELIVER && v->kind == VERDICT_CONTINUE; ph++) {
+    for (enum phase ph = PHASE_ROUTE; ok && ph <= last && v->kind == VERDICT_CONTINUE; ph++) {
         p->phase = ph;
         p->running = "rules";
-        ok = run_rules(p, ph, &m, v) && (v->kind != VERDICT_CONTINUE || run_script(p, ph, &m, v));
+        ok = run_rules(p, ph, l, &m, v) && (v->kind != VERDICT_CONTINUE || run_script(p, ph, l, &m, v));
     }
     if (ok)
         finish(p, v);
-    v->by = NULL; /* it does not outlive the pipeline */
-    v->why = v->to = S("");
+    ok = keep(l, v) && ok;
     if (ok && l->env)
         policy_noted(p, l->env->id);
     policy_free(&p);

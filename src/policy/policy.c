@@ -145,8 +145,12 @@ bool policy_may_change(const struct policy *p)
             return true;
     return p->outcome.kind != VERDICT_CONTINUE || p->outcome.to.n;
 }
-const struct verdict *policy_outcome(const struct policy *p) { return &p->outcome; }
-const struct edit *policy_edits(const struct policy *p) { return p->edits; }
+const struct verdict *policy_outcome(const struct policy *p)
+{
+    static const struct verdict none = {.to = {"", 0}, .why = {"", 0}};
+    return p ? &p->outcome : &none;
+}
+const struct edit *policy_edits(const struct policy *p) { return p ? p->edits : NULL; }
 struct arena *policy_mem(struct policy *p) { return &p->tx; }
 struct arena *policy_session_mem(struct policy *p) { return &p->session; }
 

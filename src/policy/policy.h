@@ -165,13 +165,13 @@ bool policy_may_change(const struct policy *p);
 bool policy_judge(struct policy *p, enum phase ph, struct matter *m, struct verdict *v) YIELDS;
 
 /* What was said so far about the message as a whole: CONTINUE, DISCARD, QUARANTINE or HOLD, with why and by; `to`:
- * everything goes there instead ("": no). */
+ * everything goes there instead ("": no). Of NULL: nothing. */
 const struct verdict *policy_outcome(const struct policy *p);
-/* Oldest first; NULL: none. */
+/* Oldest first; NULL: none. Of NULL: none. */
 const struct edit *policy_edits(const struct policy *p);
 /* Copies names and values, takes a reference to the body. E_NOMEM, E_LIMIT; E_SYNTAX: no field name, or CR, NUL or a
- * control in a value ("\n" or CRLF is a fold); E_UNSUPPORTED: no tag, and there is no transaction. For filters, during
- * their run. */
+ * control in a value ("\n" or CRLF is a fold); E_UNSUPPORTED: no tag, and there is no transaction, or it is over. For
+ * filters, during their run. */
 err policy_add_edit(struct policy *p, const struct edit *e);
 /* Memory that lasts until the end of the transaction, and of the session. */
 struct arena *policy_mem(struct policy *p);
@@ -209,14 +209,20 @@ rt_time policy_greet_wait(const struct source *s, const struct conf *c);
 
 struct policy_leaving {
     const struct envelope *env;
-    str to;   /* the recipient */
-    str site; /* where it goes, for the condition and the log */
-    str head; /* the header block */
+    str to;            /* the recipient */
+    str site;          /* where it goes, for the condition and the log */
+    str head;          /* the header block */
+    str past;          /* addresses that it was redirected from, a line each */
+    bool unconnected;  /* there is no server yet: ROUTE alone is asked */
+    struct arena *mem; /* for what the verdict says */
+    void (*hear)(void *arg, enum phase ph, const char *by, const char *what, str text); /* of each note; NULL: nobody */
+    void *hear_arg;
 };
+enum { POLICY_REDIRECTS = 10 }; /* times that one recipient may be redirected on its way out */
 /* Is there a rule, or a hook, for what leaves? */
 bool policy_out_wanted(const struct conf *c);
-/* What the rules and the script say at ROUTE and DELIVER: CONTINUE, ACCEPT, HOLD; REFUSE, DEFER, DISCARD with a reply.
- * False: no memory. */
+/* What the rules and the script say at ROUTE and DELIVER: CONTINUE, ACCEPT, HOLD; REFUSE, DEFER, DISCARD with a reply;
+ * REDIRECT to an address that the recipient never had. False: no memory. */
 bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v) YIELDS;
 
 /* A recipient that was refused, told to the milters that want to hear of these. Not when they were asked about it

@@ -101,7 +101,7 @@ static bool ends(const struct verdict *v, enum phase ph)
     case VERDICT_HOLD:
         return false;
     case VERDICT_REDIRECT:
-        return ph == PHASE_RCPT;
+        return ph == PHASE_RCPT || ph >= PHASE_ROUTE;
     default:
         return true;
     }

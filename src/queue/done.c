@@ -98,8 +98,9 @@ static void learn(struct site *s, struct lease *l, const struct ticket *t)
 {
     bool attempted = false, served = false;
     for (uint32_t i = 0; i < t->nto; i++) {
-        attempted |= t->to[i].fate != FATE_NONE;
-        served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED && t->to[i].fate != FATE_HELD;
+        attempted |= t->to[i].fate != FATE_NONE && !t->to[i].judged && !t->untaken;
+        served |= t->to[i].fate != FATE_NONE && t->to[i].fate != FATE_DEFERRED && t->to[i].fate != FATE_HELD &&
+                  !t->to[i].judged;
     }
     l->returned += attempted;
     if (s && attempted)
@@ -139,7 +140,7 @@ void owner_done(struct post *p)
     list_init(&t->link);
     if (t->untaken && l->site && site_works(q, l->site)) /* it only wants no more connections: site_failed */
         for (uint32_t i = 0; i < t->nto; i++)
-            t->to[i].fate = FATE_NONE;
+            t->to[i].fate = t->to[i].judged ? t->to[i].fate : FATE_NONE;
     learn(l->site, l, t);
     m->active--;
     for (uint32_t i = 0; i < t->nto; i++)

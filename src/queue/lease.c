@@ -98,19 +98,23 @@ void queue_done(struct lease *l, struct ticket *t)
     rt_post(rt_loop(0), &t->post);
 }
 
+void queue_untaken(struct lease *l, struct ticket *t, str why)
+{
+    str reply = arena_str(&t->arena, str_sub(why, 0, 512));
+    for (uint32_t i = 0; i < t->nto; i++)
+        if (t->to[i].fate == FATE_NONE) {
+            t->to[i].fate = FATE_DEFERRED;
+            t->to[i].reply = reply;
+            t->untaken = true;
+        }
+    queue_done(l, t);
+}
+
 /* The message that the connection was opened for, when there was none: an attempt of its own, with that reply. */
 static void put_off_first(struct lease *l, str why)
 {
-    for (struct list *n; (n = list_pop_front(&l->tickets));) {
-        struct ticket *t = container_of(n, struct ticket, link);
-        str reply = arena_str(&t->arena, str_sub(why, 0, 512));
-        for (uint32_t i = 0; i < t->nto; i++) {
-            t->to[i].fate = FATE_DEFERRED;
-            t->to[i].reply = reply;
-        }
-        t->untaken = true;
-        queue_done(l, t);
-    }
+    for (struct list *n; (n = list_pop_front(&l->tickets));)
+        queue_untaken(l, container_of(n, struct ticket, link), why);
 }
 
 void queue_end(struct lease *l, err down, str why)

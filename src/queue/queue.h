@@ -41,6 +41,7 @@ struct ticket_rcpt {
     uint8_t fate;      /* enum fate; filled in by send */
     uint16_t attempts; /* before this one */
     bool released;     /* an operator has let it go: no rule holds it again */
+    bool judged;       /* filled in by send: a rule decided, which says nothing of the destination */
     str address;       /* valid while the ticket is held */
     str reply;         /* filled in by send, allocated in ticket->arena: "550 5.1.1 no such user" */
     str remote;        /* name of the server that said so; empty: ourselves */
@@ -95,6 +96,9 @@ struct lease {
 size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time until) YIELDS;
 /* Gives a ticket back with the fates of its recipients filled in. Any time after it was taken; does not sleep. */
 void queue_done(struct lease *l, struct ticket *t);
+/* Likewise of a ticket whose connection could not be made: those without a fate have made an attempt, with this reply.
+ */
+void queue_untaken(struct lease *l, struct ticket *t, str why);
 /* The connection is over; tickets still held must have been given back. `down` != OK: the site could not be
  * reached; nobody tries again before its back-off ends, `why` (copied) tells people, and the message that the
  * lease was opened for, if it was not taken, counts as deferred with it. `down` == OK and

@@ -192,7 +192,18 @@ void trans_free(struct trans *j);
 /* ---- judge.c: rules before an attempt. Recipients that they decide about get their fate; false: all have one. -------
  */
 
-bool send_judge(const struct conf *c, struct ticket *t, const struct envelope *env, str way) YIELDS;
+bool send_judge(const struct conf *c, struct ticket *t, const struct envelope *env, str way, bool connected) YIELDS;
+/* Of a ticket for which there is no connection: the rules about its way alone (at = "route"). */
+bool send_judge_unsent(const struct conf *c, struct ticket *t, str way) YIELDS;
+
+struct redirect {   /* redirect.c */
+    uint32_t i;     /* place in the ticket */
+    str to;         /* "local@domain" */
+    const char *by; /* which rule */
+};
+/* A message of their own for these. All have a fate afterwards: FATE_REPLACED, or put off. */
+void send_redirect(struct ticket *t, const struct conf *c, const struct envelope *env, struct redirect *v,
+                   size_t n) YIELDS;
 
 /* ---- convert.c -------------------------------------------------------------------------------------------------- */
 

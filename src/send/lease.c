@@ -3,6 +3,7 @@
  * batches, sends one message after the other, the next envelope behind the body of the one before, and
  * gives every ticket back with its fates. A connection that ends, ends the lease: the queue opens the next.
  */
+#include "policy/policy.h"
 #include "send/internal.h"
 
 #include <stdlib.h>
@@ -57,7 +58,8 @@ static void undo(struct run *r, struct trans *j)
 {
     struct ticket *t = j->ticket;
     for (uint32_t i = 0; i < t->nto; i++)
-        t->to[i].fate = FATE_NONE;
+        if (t->to[i].fate != FATE_REPLACED) /* that is durable */
+            t->to[i].fate = FATE_NONE;
     r->peer.gone = r->peer.gone || j->pending;
     queue_done(r->lease, t);
     trans_free(j);
@@ -137,19 +139,33 @@ static void log_loop(const struct ticket *t, str why)
         rt_log(EV_loop, log_id(t->id), log_str(t->to[i].address), log_str(why));
 }
 
-/* Every message of the site ends alike, without a connection. */
+/* Every message of the site ends alike, without a connection, but for what rules about its way say. */
 static void end_all(struct run *r, enum fate f, str reply, str remote, const char *via, bool loop)
 {
     while (take_more(r)) {
         struct ticket *t = r->v[r->at++];
         struct finding v = finding_of(t, f, reply, remote);
+        bool left = send_judge_unsent(r->conf, t, str_c(r->lease->key));
         finding_give_all(&v, t);
-        if (loop)
+        if (loop && left)
             log_loop(t, reply);
         outcome_log(t, S(""), str_c(via), S(""), rt_wall_ms());
         queue_done(r->lease, t);
     }
     queue_end(r->lease, OK, S(""));
+}
+
+/* There is no connection. What rules send elsewhere, or end, needs none; the rest has made an attempt. */
+static void judge_unsent(struct run *r, const char *why)
+{
+    enum { MOST = 1000 }; /* the others wait until the site is tried again */
+    for (int n = 0; n < MOST && policy_out_wanted(r->conf) && take_more(r); n++) {
+        struct ticket *t = r->v[r->at++];
+        (void)send_judge_unsent(r->conf, t, str_c(r->lease->key));
+        outcome_log(t, S(""), S(""), S(""), rt_wall_ms());
+        queue_untaken(r->lease, t, str_c(why));
+    }
+    give_back_rest(r);
 }
 
 static void remote(struct run *r)
@@ -161,6 +177,7 @@ static void remote(struct run *r)
         /* nothing can ever be delivered on this way: no such domain, null MX, a loop */
         end_all(r, FATE_FAILED, str_c(h.why), S(""), "", e == E_LOOP);
     } else if (e) {
+        judge_unsent(r, h.why);
         queue_end(r->lease, e, str_c(h.why));
     } else {
         p->conf = r->conf;
@@ -169,6 +186,7 @@ static void remote(struct run *r)
         if (e == E_DENIED && r->route.way == WAY_MX) {
             end_all(r, FATE_FAILED, str_c(p->why), p->theirs ? str_c(p->host) : S(""), p->via, !p->theirs);
         } else if (e) {
+            judge_unsent(r, p->why);
             queue_end(r->lease, e, str_c(p->why));
         } else {
             send_all(r);

@@ -318,6 +318,50 @@ static void idle_connections(void **state)
     world(1, idle);
 }
 
+/* Rules before an attempt: what they decide stands whatever becomes of the connection, the rest is as ever. */
+static const struct {
+    const char *rules, *to, *script, *fates;
+    int messages;
+} judged_rows[] = {
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"redirect new@d.test\" }", "g@d.test s@d.test", "",
+     "1:Pnew,R250", 1},
+    {"rule a { if = \"recipient is g@d.test\" at = \"deliver\" then = \"redirect new@d.test\" }", "g@d.test", "",
+     "1:Pnew 2:Pnew", 2},
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"redirect G@D.test\" }", "g@d.test", "", "1:R250",
+     1},
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"accept\" }\n"
+     "rule b { at = \"route\" then = \"refuse\" }",
+     "g@d.test s@d.test", "", "1:R250,F550", 1},
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"redirect new@d.test\" }", "g@d.test s@d.test",
+     "TEXT#1=close", "1:Pnew,T451 2:Pnew,-", 2},
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"redirect new@d.test\" }", "g@d.test s@d.test",
+     "GREETING=421 later", "1:Pnew,T421 2:Pnew,T421", 2},
+    {"rule a { if = \"recipient is g@d.test\" at = \"route\" then = \"discard\" }\n"
+     "rule b { if = \"recipient is s@d.test\" at = \"route\" then = \"hold\" }",
+     "g@d.test s@d.test", "GREETING=421 later", "1:R250,H", 1},
+    {"rule a { at = \"deliver\" then = \"refuse\" }", "g@d.test", "GREETING=421 later", "1:T421", 1},
+};
+
+static void judged_row(void *arg, int index)
+{
+    (void)arg;
+    (void)index;
+    for (size_t i = 0; i < sizeof judged_rows / sizeof *judged_rows; i++) {
+        open_world("PIPELINING", judged_rows[i].script, judged_rows[i].rules);
+        for (int n = 0; n < judged_rows[i].messages; n++)
+            fake_add("a@b.test", judged_rows[i].to, PLAIN, sizeof PLAIN - 1, 0);
+        fake_run("route *");
+        close_world(judged_rows[i].script, judged_rows[i].fates);
+    }
+    rt_stop();
+}
+
+static void rules_decide(void **state)
+{
+    (void)state;
+    world(1, judged_row);
+}
+
 /* A stop: what was not sent is as if never taken, what was begun is ended. */
 static void stop_late(void *arg)
 {
@@ -363,6 +407,7 @@ int main(void)
                                        cmocka_unit_test(messages_that_cannot_be_read),
                                        cmocka_unit_test(many_recipients),
                                        cmocka_unit_test(idle_connections),
+                                       cmocka_unit_test(rules_decide),
                                        cmocka_unit_test(stops)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

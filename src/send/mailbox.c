@@ -256,7 +256,7 @@ static void deliver(struct mill *m, struct item *it)
     }
     it->sender = arena_str(&t->arena, r.env.sender);
     it->arrived_ms = r.env.arrived_ms;
-    if (send_judge(m->conf, t, &r.env, str_c(m->lease->key)))
+    if (send_judge(m->conf, t, &r.env, str_c(m->lease->key), true))
         carry(m, it, &r);
     spool_read_close(&r);
 }

@@ -63,6 +63,11 @@ size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time unti
     return 0;
 }
 void queue_done(struct lease *l, struct ticket *t) { (void)l, (void)t; }
+void queue_untaken(struct lease *l, struct ticket *t, str why) { (void)l, (void)t, (void)why; }
+void send_redirect(struct ticket *t, const struct conf *c, const struct envelope *env, struct redirect *v, size_t n)
+{
+    (void)t, (void)c, (void)env, (void)v, (void)n;
+}
 void queue_end(struct lease *l, err down, str why) { (void)l, (void)down, (void)why; }
 
 #define HEAD "Subject: x\r\nFrom: a@b.test\r\n\r\n"

@@ -136,7 +136,7 @@ size_t queue_take(struct lease *l, struct ticket **out, size_t max, rt_time unti
 void queue_done(struct lease *l, struct ticket *t)
 {
     (void)l;
-    static const char letters[] = "-DRTF";
+    static const char letters[] = "-DRTFHP";
     buf_printf(&fake.fates, "%llu:", (unsigned long long)t->id);
     for (uint32_t i = 0; i < t->nto; i++) {
         const struct ticket_rcpt *r = &t->to[i];
@@ -151,6 +151,24 @@ void queue_done(struct lease *l, struct ticket *t)
     arena_free(&t->arena);
     free(t->to);
     free(t);
+}
+
+void queue_untaken(struct lease *l, struct ticket *t, str why)
+{
+    struct finding f = finding_of(t, FATE_DEFERRED, why, S(""));
+    finding_give_all(&f, t);
+    queue_done(l, t);
+}
+
+/* Where it goes stands in place of the reply. */
+void send_redirect(struct ticket *t, const struct conf *c, const struct envelope *env, struct redirect *v, size_t n)
+{
+    (void)c;
+    (void)env;
+    for (size_t k = 0; k < n; k++) {
+        struct finding f = finding_of(t, FATE_REPLACED, v[k].to, S(""));
+        finding_give(&f, t, v[k].i);
+    }
 }
 
 void queue_end(struct lease *l, err down, str why)

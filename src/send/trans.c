@@ -224,7 +224,7 @@ err trans_begin(struct peer *p, struct trans *j, struct ticket *t)
         return e;
     }
     j->opened = true;
-    if (!send_judge(p->conf, t, &j->reader.env, str_c(p->via)))
+    if (!send_judge(p->conf, t, &j->reader.env, str_c(p->via), true))
         return E_DENIED;
     e = fit_message(p, j);
     if (e == E_NOMEM)

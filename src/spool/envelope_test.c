@@ -78,6 +78,18 @@ static void round_trip(void **state)
         buf_free(&two);
         held.held_why = S("");
     }
+    for (int i = 0; i < 2; i++) { /* redirected, with a way and without */
+        to[1].past = S("x@example.test\ny@example.test");
+        encode(&two, &held);
+        to[1].past = (str){NULL, 0};
+        assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
+        assert_true(str_eq(e.to[1].past, S("x@example.test\ny@example.test")) && !e.to[0].past.n && !e.to[2].past.n);
+        assert_true(str_eq(e.way, held.way) && str_eq(e.to[1].list, to[1].list) && e.nto == 3);
+        for (size_t n = 0; n < two.n; n++)
+            assert_int_equal(envelope_decode(&a, str_sub(buf_str(&two), 0, n), &e), E_CORRUPT);
+        buf_free(&two);
+        held.way = S("");
+    }
     encode(&two, &empty);
     assert_int_equal(envelope_decode(&a, buf_str(&two), &e), OK);
     assert_int_equal(e.nto, 0);

@@ -43,6 +43,7 @@ struct recipient {
     uint8_t notify; /* enum cmd_notify bits of wire/cmd.h; 0: default */
     str list;       /* the alias or list it came from; empty: none */
     str sender;     /* reverse-path for this recipient alone (forwarding rewrites it, SRS); empty: the envelope's */
+    str past;       /* addresses that rules redirected it from on the way out, a line each, the first first */
 };
 
 /* All strings are views; envelope_decode leaves them pointing into the bytes given. */
@@ -219,6 +220,17 @@ err spool_read_next(struct spool_reader *r, str *ret_piece) YIELDS; /* n == 0: t
 void spool_read_close(struct spool_reader *r);
 /* The chunks alone of a message that is still coming in (its record was not put yet). E_NOT_FOUND: there are none. */
 err spool_read_chunks(struct spool_reader *r, struct spool *s, uint64_t id);
+
+/* The octets of a message again, for one of a new id. */
+struct spool_copy {
+    struct spool *spool;
+    struct body *body, *piece; /* body: what its record brings; piece: (private) */
+    uint64_t id;
+    uint32_t chunks; /* that went ahead */
+};
+/* From a reader at its beginning. Not OK: spool_copy_free all the same. */
+err spool_copy_octets(struct spool_copy *c, struct spool *s, struct spool_reader *r) YIELDS;
+void spool_copy_free(struct spool_copy *c, bool stored); /* stored: the message's record is there */
 
 /* ---- for operators ------------------------------------------------------------------------------ */
 
