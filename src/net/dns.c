@@ -5,6 +5,7 @@
 #include "net/dns.h"
 #include "conf/conf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -240,14 +241,36 @@ static err copy_answer(const struct dns_result *r, unsigned type, bool any, stru
     return to.n ? OK : E_DNS_TEMP; /* records are there, and none can be used */
 }
 
-static err wait_for(struct dns_flight *f, const struct dns_question *q, rt_time until, struct arena *a,
-                    struct dns_answer *ret)
+/* Of dns_ask what is known at once: true. Else *ret_flight is under way (NULL: it could not begin). */
+static bool known(struct resolver *r, struct dns_call *c, struct dns_flight **ret_flight)
+{
+    str clean;
+    *ret_flight = NULL;
+    c->e = dns_name_read(c->q.name, c->q.any, c->a, &clean);
+    if (!c->e && (!r || !r->engine || !type_name(c->q.type)))
+        c->e = E_BUG;
+    if (c->e || dns_hosts_find(r->hosts, clean, c->q.type, c->a, &c->answer, &c->e))
+        return true;
+    struct dns_result *cached = dns_cache_get(clean, c->q.type, r->world);
+    if (cached) {
+        metric_add(M_dns_cached, 1);
+        c->e = copy_answer(cached, c->q.type, c->q.any, c->a, &c->answer);
+        dns_result_drop(&cached);
+        return true;
+    }
+    *ret_flight = flight_join(r, clean, c->q.type);
+    return false;
+}
+
+static void wait_for(struct dns_flight *f, struct dns_call *c, rt_time until)
 {
     err e = OK;
+    if (c->q.until < until)
+        until = c->q.until;
     while (!f->result && f->engine && e == OK)
         e = cond_wait(&f->cond, until);
     if (f->result)
-        e = copy_answer(f->result, q->type, q->any, a, ret);
+        e = copy_answer(f->result, c->q.type, c->q.any, c->a, &c->answer);
     else if (e == OK)
         e = E_NOMEM;
     if (e == E_TIMEOUT) {
@@ -255,7 +278,7 @@ static err wait_for(struct dns_flight *f, const struct dns_question *q, rt_time 
         log_failure(f, e);
     }
     flight_drop(f);
-    return e;
+    c->e = e;
 }
 
 bool dns_wanted(void)
@@ -268,27 +291,27 @@ bool dns_wanted(void)
     return false;
 }
 
-err dns_ask(const struct dns_question *q, struct arena *a, struct dns_answer *ret)
+void dns_ask_all(struct dns_call *v, size_t n)
 {
     struct resolver *r = here();
-    str clean;
-    err e = dns_name_read(q->name, q->any, a, &clean);
-    if (e)
-        return e;
-    if (!r || !r->engine || !type_name(q->type))
-        return E_BUG;
-    if (dns_hosts_find(r->hosts, clean, q->type, a, ret, &e))
-        return e;
-    struct dns_result *cached = dns_cache_get(clean, q->type, r->world);
-    if (cached) {
-        metric_add(M_dns_cached, 1);
-        e = copy_answer(cached, q->type, q->any, a, ret);
-        dns_result_drop(&cached);
-        return e;
-    }
-    rt_time until = rt_after(r->timeout);
-    struct dns_flight *f = flight_join(r, clean, q->type);
-    return f ? wait_for(f, q, q->until < until ? q->until : until, a, ret) : E_DNS_TEMP;
+    struct dns_flight *f[DNS_TOGETHER];
+    assert(n <= DNS_TOGETHER);
+    for (size_t i = 0; i < n; i++)
+        if (!known(r, &v[i], &f[i]))
+            v[i].e = E_DNS_TEMP;
+    rt_time until = rt_after(r ? r->timeout : 0);
+    for (size_t i = 0; i < n; i++)
+        if (f[i])
+            wait_for(f[i], &v[i], until);
+}
+
+err dns_ask(const struct dns_question *q, struct arena *a, struct dns_answer *ret)
+{
+    struct dns_call c = {.q = *q, .a = a};
+    dns_ask_all(&c, 1);
+    if (c.e == OK)
+        *ret = c.answer;
+    return c.e;
 }
 
 err dns_lookup(str name, enum dns_type type, struct arena *a, struct dns_answer *ret)

@@ -53,6 +53,7 @@ static const struct zone {
     {"fail.test", DNS_A, 2, 60, "-", 0},
     {"refused.test", DNS_A, 5, 60, "-", 0},
     {"slow.test", DNS_A, SILENT, 60, "-", 0},
+    {"mute.test", DNS_A, SILENT, 60, "-", 0},
     {"xn--bcher-kva.test", DNS_A, 0, 60, "\x7f\0\0\4", 4},
     {"zero.test", DNS_A, 0, 0, "\x7f\0\0\1", 4},
     {"2.0.0.127.in-addr.arpa", DNS_PTR, 0, 60, "two.test", 0},
@@ -284,6 +285,31 @@ static void wait_all(void)
         fiber_sleep(rt_after(2 * RT_MS));
 }
 
+/* One wait for all of them: two that nobody answers take no longer than one; what is known at once is known. */
+static void test_together(void)
+{
+    static const struct question v[] = {
+        {"mute.test", DNS_A, E_DNS_TEMP, "", "", 0},
+        {"zero.test", DNS_A, OK, "\x7f\0\0\1", "zero.test", 4},
+        {"a\\.b.test", DNS_A, E_SYNTAX, "", "", 0},
+        {"mute.test", DNS_A, E_DNS_TEMP, "", "", 0},
+    };
+    enum { N = sizeof v / sizeof *v };
+    struct dns_call c[N];
+    struct arena a;
+    int before = atomic_load(&asked);
+    rt_time t = rt_now();
+    arena_init(&a, 1024, DNS_ANSWER_MAX);
+    for (size_t i = 0; i < N; i++)
+        c[i] = (struct dns_call){.q = {str_c(v[i].name), v[i].type, t + LITTLE, false}, .a = &a};
+    dns_ask_all(c, N);
+    for (size_t i = 0; i < N; i++)
+        CHECK(c[i].e == v[i].e && (c[i].e || str_eq(c[i].answer.v[0].data, str_mem(v[i].data, v[i].n))));
+    CHECK(rt_now() - t < LITTLE * 3 / 2 && atomic_load(&asked) >= before + 2);
+    dns_ask_all(c, 0);
+    arena_free(&a);
+}
+
 static void test_sharing(void)
 {
     int before = atomic_load(&asked);
@@ -382,6 +408,7 @@ static void all_cases(void *arg, int index)
     setup(PLENTY);
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
         ask(&questions[i]);
+    test_together();
     test_sharing();
     test_reverse();
     test_validation();

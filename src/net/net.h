@@ -236,6 +236,15 @@ struct dns_question {
     bool any;
 };
 err dns_ask(const struct dns_question *q, struct arena *a, struct dns_answer *ret) YIELDS;
+/* Several questions on their way together, at most DNS_TOGETHER: `e` and `answer` of each as dns_ask gives them. */
+enum { DNS_TOGETHER = 4 };
+struct dns_call {
+    struct dns_question q;
+    struct arena *a;
+    struct dns_answer answer;
+    err e;
+};
+void dns_ask_all(struct dns_call *v, size_t n) YIELDS;
 /* The reverse name of an address: validated forward-confirmed name, or E_DNS_*. */
 err dns_reverse(const struct sockaddr_storage *addr, struct arena *a, str *ret_name) YIELDS;
 

@@ -9,27 +9,38 @@
 #include <stdlib.h>
 
 enum {
-    LOOK_MAX = 1000,    /* ready recipients counted to find out how many connections are worth while */
-    CAP_MS = 60000,     /* a destination that refuses further connections is believed so long */
-    SITES_IDLE = 20000, /* sites kept only because they are closed */
-    PROBE_MS = 40,      /* between attempts at closed destinations, all together, once there are thousands */
+    LOOK_MAX = 1000,      /* ready recipients counted to find out how many connections are worth while */
+    CAP_MS = 60000,       /* a destination that refuses further connections is believed so long */
+    SITES_IDLE = 20000,   /* sites kept only because they are closed */
+    PROBE_MS = 72,        /* between attempts at closed destinations, all together, once there are many */
+    TOGETHER_LEAST = 400, /* closed destinations from which on ... */
+    TOGETHER_MS = 1000,   /* ... which are made so many at once that loops sleep for so long in between */
 };
 
 /* How long a destination that cannot be reached is left alone, by failures in a row; never longer than
  * queue.delays asks for. */
 static const int64_t closed_ms[] = {30000, 60000, 120000, 300000, 600000, 900000};
 
-/* With thousands closed each waits its turn, for half an hour at most (RFC 5321 4.5.4.1 asks for no less): an attempt
- * costs some questions to DNS and a connection, and so all together what they cost for a thousand. */
+/* With many closed each waits its turn, for an hour at most (RFC 5321 4.5.4.1 speaks of half an hour): an attempt
+ * costs some questions to DNS and a connection, and so all together what they cost for some hundreds. */
 static int64_t closed_for(const struct queue *q, uint32_t failures)
 {
-    enum { STEPS = sizeof closed_ms / sizeof *closed_ms, TURN_MOST_MS = 1800000 };
+    enum { STEPS = sizeof closed_ms / sizeof *closed_ms, TURN_MOST_MS = 3600000 };
     int64_t ms = closed_ms[failures < STEPS ? failures : STEPS - 1];
     int64_t turn = (int64_t)cnt_get(&q->n.blocked) * PROBE_MS;
     size_t d = failures < q->conf.ndelays ? failures : q->conf.ndelays - 1;
     if (ms < turn)
         ms = turn < TURN_MOST_MS ? turn : TURN_MOST_MS;
     return ms < q->conf.delays[d] ? ms : q->conf.delays[d];
+}
+
+/* Attempts in company cost half of what they cost alone, each of which finds everything asleep and the caches cold. */
+static int64_t in_company(const struct queue *q, int64_t ms)
+{
+    if (cnt_get(&q->n.blocked) < TOGETHER_LEAST)
+        return ms;
+    int64_t at = rt_now() / RT_MS + ms;
+    return ms + (TOGETHER_MS - at % TOGETHER_MS) % TOGETHER_MS;
 }
 
 bool site_blocked(const struct site *s) { return s->blocked_until != 0; }
@@ -368,7 +379,7 @@ void site_failed(struct queue *q, struct site *s, str why)
         return;
     int64_t ms = closed_for(q, s->failures);
     s->failures++;
-    site_block(q, s, with_jitter(ms), why);
+    site_block(q, s, in_company(q, with_jitter(ms)), why);
 }
 
 void site_timer(struct queue *q, struct site *s)

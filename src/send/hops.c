@@ -3,6 +3,7 @@
  * equals in random order, null MX (RFC 7505), addresses of both families. Targets that are ourselves end a
  * loop; private ones found by DNS are refused unless the configuration allows them.
  */
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "send/internal.h"
 
@@ -19,6 +20,8 @@ struct search {
     bool by_mx;          /* DNS named it, not the configuration */
     bool secure;         /* and that answer was validated */
     const struct dane *dane;
+    struct dns_call *sts; /* the question of its policy; NULL: none holds here */
+    bool sts_asked;
 };
 
 /* ---- what may be tried ---------------------------------------------------------------------------------- */
@@ -112,6 +115,27 @@ static void add_addresses(const struct search *s, struct dns_answer v[2], str na
         }
 }
 
+/* AAAA and A, those that are in use, in random order. */
+static void ask_addresses(const struct search *s, str name, struct dns_answer v[2], err e[2]) YIELDS;
+static void ask_addresses(const struct search *s, str name, struct dns_answer v[2], err e[2])
+{
+    static const enum dns_type types[] = {DNS_AAAA, DNS_A};
+    struct dns_call c[2];
+    size_t n = 0;
+    for (int f = 0; f < 2; f++)
+        if (s->c->send_ipv != (f ? CONF_IPV_6 : CONF_IPV_4))
+            c[n++] = (struct dns_call){.q = {name, types[f], RT_NEVER, false}, .a = &s->h->arena};
+    dns_ask_all(c, n);
+    for (size_t i = 0; i < n; i++) {
+        int f = c[i].q.type == DNS_A;
+        e[f] = c[i].e;
+        if (c[i].e)
+            continue;
+        v[f] = c[i].answer;
+        shuffle(v[f].v, v[f].n);
+    }
+}
+
 /* All addresses of a host. Temporary errors count only when nothing was found; E_LOOP always does for DNS's. */
 static err add_host(struct search *s, str name, uint16_t port) YIELDS;
 static err add_host(struct search *s, str name, uint16_t port)
@@ -119,14 +143,7 @@ static err add_host(struct search *s, str name, uint16_t port)
     struct dns_answer v[2] = {0};
     err e[2] = {E_DNS_NODATA, E_DNS_NODATA}, refused = OK;
     size_t before = s->h->n;
-    if (s->c->send_ipv != CONF_IPV_4)
-        e[0] = dns_lookup(name, DNS_AAAA, &s->h->arena, &v[0]);
-    if (s->c->send_ipv != CONF_IPV_6)
-        e[1] = dns_lookup(name, DNS_A, &s->h->arena, &v[1]);
-    for (int f = 0; f < 2; f++) {
-        v[f].n = e[f] ? 0 : v[f].n;
-        shuffle(v[f].v, v[f].n);
-    }
+    ask_addresses(s, name, v, e);
     s->dane = NULL;
     if (s->secure && !s->r->lax && (v[0].n || v[1].n)) {
         struct dane *d;
@@ -247,6 +264,24 @@ static err literal_host(const struct search *s, str domain)
     return ip_parse(inner, &a.ip) ? add_address(s, &a, domain) : E_SYNTAX;
 }
 
+/* The MX records, and with the same way what says that there is a policy. */
+static err ask_mx(struct search *s, str domain, struct dns_answer *ret) YIELDS;
+static err ask_mx(struct search *s, str domain, struct dns_answer *ret)
+{
+    struct dns_call c[2] = {{.q = {domain, DNS_MX, RT_NEVER, false}, .a = &s->h->arena}};
+    size_t n = 1;
+    if (s->sts && !s->sts_asked)
+        c[n++] = *s->sts;
+    dns_ask_all(c, n);
+    if (n > 1) {
+        *s->sts = c[1];
+        s->sts_asked = true;
+    }
+    if (c[0].e == OK)
+        *ret = c[0].answer;
+    return c[0].e;
+}
+
 static err add_mx(struct search *s)
 {
     str domain = s->r->domain;
@@ -256,7 +291,7 @@ static err add_mx(struct search *s)
     if (domain.n > 2 && domain.p[0] == '[')
         return literal_host(s, domain);
     size_t before = s->h->n;
-    err e = dns_lookup(domain, DNS_MX, &s->h->arena, &mx);
+    err e = ask_mx(s, domain, &mx);
     s->secure = mx.secure || e == E_DNS_NODATA; /* without MX it is the domain's own addresses that must be signed */
     if (e == OK)
         return mx_hosts(s, &mx, before);
@@ -280,10 +315,19 @@ static err add_all(struct search *s)
                 : v->hops[i].how == CONF_TO_MX   ? add_mx(&one)
                                                  : E_NOT_FOUND;
         first = first ? first : e;
+        s->sts_asked = one.sts_asked;
         if (one.by_mx && err_is_perm(e) && s->h->n == 0) /* no server behind it would know better */
             break;
     }
     return s->h->n ? OK : first;
+}
+
+/* RFC 8461 says something about this way. */
+static bool policy_matters(const struct search *s)
+{
+    enum tls_level l = s->r->tls;
+    return s->r->way == WAY_MX && !s->r->lax && l != LEVEL_NONE && l != LEVEL_VERIFY && s->c->send_mta_sts &&
+           !str_starts(s->r->domain, S("["));
 }
 
 /* RFC 8461 4.1, 5: servers that an enforced policy does not name are none. Those with TLSA records answer to DANE. */
@@ -292,11 +336,11 @@ static err follow_policy(struct search *s)
 {
     struct hops *h = s->h;
     struct sts_policy *p;
-    enum tls_level l = s->r->tls;
-    if (s->r->way != WAY_MX || s->r->lax || l == LEVEL_NONE || l == LEVEL_VERIFY || !s->c->send_mta_sts ||
-        str_starts(s->r->domain, S("[")))
+    if (!s->sts)
         return OK;
-    err e = sts_find(s->c, &h->arena, s->r->domain, &p, &h->policy_text);
+    if (!s->sts_asked)
+        dns_ask_all(s->sts, 1);
+    err e = sts_find(s->c, &h->arena, s->r->domain, s->sts, &p, &h->policy_text);
     h->policy = e ? NULL : p;
     if (e || !p)
         return e;
@@ -354,6 +398,13 @@ err hops_find(const struct conf *c, const struct route *r, struct hops *h)
     *h = (struct hops){0};
     arena_init(&h->arena, 2048, 256 * 1024);
     struct search s = {.c = c, .r = r, .h = h};
+    AUTO_ARENA mem = {0};
+    struct dns_call sts = {.a = &mem};
+    arena_init(&mem, 1024, 256 * 1024);
+    if (policy_matters(&s)) {
+        s.sts = &sts;
+        s.sts_asked = sts_question(&sts, r->domain) != OK;
+    }
     err e = add_all(&s);
     if (e == OK && h->n == 0)
         e = E_UNREACHABLE;

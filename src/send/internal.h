@@ -61,9 +61,12 @@ struct dane {
 err dane_find(const struct conf *c, struct arena *a, str host, const struct dns_answer *addresses, uint16_t port,
               struct dane **ret) YIELDS;
 
-/* sts.c. OK and NULL: the domain has no MTA-STS policy, or one of mode none. *ret_text: its text. E_CANCELLED,
- * E_NOMEM. */
-err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret, str *ret_text) YIELDS;
+/* sts.c. The question that begins it, with its name in the call's arena; E_SYNTAX: there is no such name. */
+err sts_question(struct dns_call *c, str domain);
+/* `asked`: that question. OK and NULL: the domain has no MTA-STS policy, or one of mode none. *ret_text: its text.
+ * E_CANCELLED, E_NOMEM. */
+err sts_find(const struct conf *c, struct arena *a, str domain, const struct dns_call *asked, struct sts_policy **ret,
+             str *ret_text) YIELDS;
 
 #define HOPS_MAX 16
 struct hop {

@@ -16,6 +16,7 @@ enum {
     REFRESH_S = 24 * 3600, /* 3.3: asked again at least so often, though the record is the same */
     RETRY_S = 5 * 60,      /* after a failed fetch */
     TURN_MS = 50,
+    STS_NAME_MAX = 300,
 };
 #define FETCH_TIME (60 * RT_S) /* 3.3 */
 
@@ -117,24 +118,24 @@ static void save(void *arg)
 /* ---- asking -------------------------------------------------------------------------------------------------------
  */
 
-/* The id that DNS names; p NULL: no record, or no answer. */
-static str ask_id(struct arena *a, str domain) YIELDS;
-static str ask_id(struct arena *a, str domain)
+err sts_question(struct dns_call *c, str domain)
 {
-    struct dns_answer got = {0};
+    str name = arena_printf(c->a, "_mta-sts." STR_FMT, STR_ARG(domain));
+    c->q = (struct dns_question){name, DNS_TXT, RT_NEVER, false};
+    c->e = !name.p ? E_NOMEM : name.n < STS_NAME_MAX ? OK : E_SYNTAX;
+    return c->e;
+}
+
+/* The id that DNS names; p NULL: no record, or no answer. */
+static str id_of(const struct dns_call *c)
+{
     str id = {NULL, 0}, one;
     size_t n = 0;
-    char name[300];
-    struct buf b;
-    buf_init_fixed(&b, name, sizeof name);
-    buf_printf(&b, "_mta-sts." STR_FMT, STR_ARG(domain));
-    if (b.e || dns_lookup(buf_str(&b), DNS_TXT, a, &got))
-        return id;
-    for (size_t i = 0; i < got.n; i++) {
-        if (!str_starts(got.v[i].data, S("v=STSv1")))
+    for (size_t i = 0; !c->e && i < c->answer.n; i++) {
+        if (!str_starts(c->answer.v[i].data, S("v=STSv1")))
             continue;
         n++;
-        if (sts_record(got.v[i].data, &one))
+        if (sts_record(c->answer.v[i].data, &one))
             id = one;
     }
     return n == 1 ? id : (str){NULL, 0}; /* 3.1: with several there is none */
@@ -219,7 +220,8 @@ static enum turn turn(struct arena *a, str domain, str id, str *ret_text)
     return t;
 }
 
-err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_policy **ret, str *ret_text)
+err sts_find(const struct conf *c, struct arena *a, str domain, const struct dns_call *asked, struct sts_policy **ret,
+             str *ret_text)
 {
     char mem[400];
     struct buf why;
@@ -227,7 +229,7 @@ err sts_find(const struct conf *c, struct arena *a, str domain, struct sts_polic
     AUTO_ARENA scratch = {0};
     *ret = NULL;
     arena_init(&scratch, 4096, 512 * 1024);
-    str id = ask_id(&scratch, domain);
+    str id = id_of(asked);
     enum turn t;
     while ((t = turn(a, domain, id, &text)) == TURN_WAIT)
         if (fiber_sleep(rt_after(TURN_MS * RT_MS)))
