@@ -295,8 +295,10 @@ static struct conf *configuration(void)
         return NULL;
     if (!conf_bundle_read_named(&b)) {
         (void)conf_load(&c, &b, &errors);
-        conf_errors_print(&told, &errors);
-        (void)cli_write_all(2, buf_str(&told));
+        if (!c) { /* warnings are about what was made up above */
+            conf_errors_print(&told, &errors);
+            (void)cli_write_all(2, buf_str(&told));
+        }
         conf_errors_free(&errors);
     }
     conf_bundle_free(&b);

@@ -60,11 +60,21 @@ static int say_discard(lua_State *L) { return with_reason(L, SCRIPT_DISCARD); }
 static int say_quarantine(lua_State *L) { return with_reason(L, SCRIPT_QUARANTINE); }
 static int say_hold(lua_State *L) { return with_reason(L, SCRIPT_HOLD); }
 
+/* As far as a slip in a script goes; what takes it looks closer. */
+static bool is_address(str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return false;
+    size_t at = str_rfind(s, '@');
+    return at != STR_NONE && at > 0 && at + 1 < s.n;
+}
+
 static int say_redirect(lua_State *L)
 {
     struct call *c = call_of(L, "redirect");
     str to = arg_str(L, 1);
-    luaL_argcheck(L, to.n > 0 && to.n <= 320, 1, "an address was expected");
+    luaL_argcheck(L, to.n <= 320 && is_address(to), 1, "an address was expected");
     c->verdict->to = keep(L, c, to);
     return decide(L, SCRIPT_REDIRECT);
 }

@@ -19,6 +19,19 @@ static void take(lua_State *L, int from, const char *const *names, size_t n)
 
 /* ---- basic ---- */
 
+/* Not around what keeps a table as it is. */
+static int safe_rawset(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checkany(L, 2);
+    luaL_checkany(L, 3);
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected table");
+    lua_settop(L, 3);
+    lua_rawset(L, 1);
+    return 1;
+}
+
 /* Finalizers run where no budget holds. */
 static int safe_setmetatable(lua_State *L)
 {
@@ -65,11 +78,13 @@ static int basic_print(lua_State *L)
 
 void lib_basic(lua_State *L, int full)
 {
-    static const char *const same[] = {"assert", "error",  "ipairs", "next",   "pairs",    "pcall", "rawequal",
-                                       "rawget", "rawlen", "rawset", "select", "tostring", "type",  "getmetatable"};
+    static const char *const same[] = {"assert", "error",  "ipairs", "next",     "pairs", "pcall",       "rawequal",
+                                       "rawget", "rawlen", "select", "tostring", "type",  "getmetatable"};
     TAKE(L, full, same);
     lua_pushcfunction(L, safe_setmetatable);
     lua_setfield(L, -2, "setmetatable");
+    lua_pushcfunction(L, safe_rawset);
+    lua_setfield(L, -2, "rawset");
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, basic_print, 1);
     lua_setfield(L, -2, "print");

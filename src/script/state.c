@@ -108,6 +108,38 @@ static int set_global(lua_State *L)
     return 0;
 }
 
+/* Upvalue 1: a table of functions, such as string. */
+static int set_function(lua_State *L)
+{
+    struct state *st = state_of(L);
+    if (st->now && st->now->q)
+        return luaL_error(L, "what belongs to all calls cannot be changed in a hook");
+    lua_rawset(L, lua_upvalueindex(1));
+    return 0;
+}
+
+/* Each table in the one on top gets an empty one before it, through which hooks see it and cannot change it. */
+static void protect_tables(lua_State *L)
+{
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        if (!lua_istable(L, -1))
+            continue;
+        lua_newtable(L);
+        lua_createtable(L, 0, 3);
+        lua_pushvalue(L, -3);
+        lua_setfield(L, -2, "__index");
+        lua_pushvalue(L, -3);
+        lua_pushcclosure(L, set_function, 1);
+        lua_setfield(L, -2, "__newindex");
+        lua_pushboolean(L, false);
+        lua_setfield(L, -2, "__metatable");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -3);
+        lua_insert(L, -2);
+        lua_rawset(L, -5);
+    }
+}
+
 /* ---- require ---- */
 
 static bool is_module(str file, str name)
@@ -211,6 +243,7 @@ static int prepare(lua_State *L)
     api_verdicts(L);
     api_ask(L);
     api_store(L);
+    protect_tables(L);
     proxy(L, "on", get_hook, set_hook);
     lua_newtable(L);
     lua_pushcclosure(L, require, 1);
