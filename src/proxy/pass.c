@@ -37,10 +37,11 @@ static bool lost(struct recv_client *k, struct reply *r)
     return true;
 }
 
-static err forward(struct link *l, str verb, str args)
+/* `shown`: the same without secrets. */
+static err forward(struct link *l, str verb, str args, str shown)
 {
     l->conn.deadline = rt_after(l->patience);
-    rt_said(l->session, '>', verb); /* AUTH's arguments are secret */
+    rt_said(l->session, '>', shown);
     conn_write(&l->conn, verb);
     if (args.n)
         conn_write(&l->conn, S(" "));
@@ -124,7 +125,7 @@ static bool auth(struct recv_client *k, str args, struct reply *r)
     if (f->link->open_tx && link_ask(f->link, S("RSET\r\n")))
         return lost(k, r);
     f->link->open_tx = false;
-    if (forward(f->link, S("AUTH"), args))
+    if (forward(f->link, S("AUTH"), args, k->shown))
         return lost(k, r);
     for (int turn = 0; f->link->in.r.code == 334; turn++)
         if (turn > 20 || !exchange(k, r))
@@ -148,7 +149,7 @@ bool pass_command(struct recv_client *k, str verb, str args, struct reply *r)
         return auth(k, args, r);
     if (!f->pass || f->stored || only_here(verb))
         return false;
-    if (!f->link || !link_alive(f->link) || forward(f->link, verb, args))
+    if (!f->link || !link_alive(f->link) || forward(f->link, verb, args, k->shown))
         return lost(k, r);
     *r = f->link->in.r;
     front_relay(k, r);

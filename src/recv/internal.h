@@ -36,6 +36,7 @@ struct session {
     bool quit;        /* the client said so */
     bool skipping;    /* a line without CRLF was answered: the rest up to a CRLF belongs to it */
     bool device;      /* a device that is known by its address */
+    bool auth_tried;  /* what is no command may be a password */
     bool named;       /* the reverse name was looked up */
     const char *why;  /* of its end, for the log; static */
     rt_time until;    /* end of the session time */

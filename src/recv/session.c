@@ -63,11 +63,53 @@ void session_end_tx(struct session *s)
         s->state = STATE_READY;
 }
 
+static size_t word_end(str s, size_t at)
+{
+    while (at < s.n && (ascii_alnum(s.p[at]) || s.p[at] == '-'))
+        at++;
+    return at;
+}
+
+static size_t blanks_end(str s, size_t at)
+{
+    while (at < s.n && ((unsigned char)s.p[at] <= ' ' || s.p[at] == '='))
+        at++;
+    return at;
+}
+
+/* Where what may be shown of an AUTH, also of a misspelt one, ends: behind the mechanism, if there is a word that looks
+ * like one. STR_NONE: no AUTH. */
+static size_t auth_shown(str line)
+{
+    enum { MECH_MAX = 20 }; /* RFC 4422 3.1 */
+    size_t verb = blanks_end(line, 0), verb_end = word_end(line, verb);
+    if (!str_iends(str_sub(line, verb, verb_end), S("AUTH")))
+        return STR_NONE;
+    size_t at = blanks_end(line, verb_end), end = word_end(line, at);
+    bool upper = false, lower = false;
+    for (size_t i = at; i < end; i++) {
+        upper |= line.p[i] >= 'A' && line.p[i] <= 'Z';
+        lower |= line.p[i] >= 'a' && line.p[i] <= 'z';
+    }
+    return (upper && lower) || end - at > MECH_MAX ? verb_end : end;
+}
+
 /* What AUTH brings is a password more often than not. */
 str session_without_secrets(str command)
 {
-    size_t mech = str_istarts(command, S("AUTH ")) ? str_find(str_skip(command, 5), ' ') : STR_NONE;
-    return str_sub(command, 0, mech == STR_NONE ? 200 : 5 + mech);
+    size_t end = auth_shown(command);
+    return str_sub(command, 0, end != STR_NONE ? end : 200);
+}
+
+/* What may be shown of a line. A client that does not wait for the answer to AUTH sends the rest of its log-in all the
+ * same: after a refusal these lines are no commands. */
+static str may_show(struct session *s, bool command, str line)
+{
+    if (auth_shown(line) != STR_NONE)
+        s->auth_tried = true;
+    else if (!command && s->auth_tried)
+        return S("(no command)");
+    return session_without_secrets(line);
 }
 
 void session_log_refused(struct session *s, str command, const struct reply *r)
@@ -357,30 +399,29 @@ static void do_line(struct session *s, str line)
     struct cmd c = {0};
     const struct command *cmd = NULL;
     SCRATCH char mem[200]; /* the line itself does not outlive the handler */
-    str said = str_sub(line, 0, sizeof mem);
-    memcpy(mem, said.p, said.n);
+    str early = str_sub(line, 0, sizeof mem);
+    memcpy(mem, early.p, early.n);
     enum fault f = cmd_parse(line, &c);
     if (!f)
         cmd = command_find(s, c.verb);
-    if (str_ieq(c.verb, S("AUTH"))) /* what follows the mechanism is a secret */
-        said.n = str_find(c.args, ' ') != STR_NONE ? (size_t)(c.args.p - line.p) + str_find(c.args, ' ') : said.n;
-    said = str_sub(said, 0, sizeof mem);
+    str said = may_show(s, cmd != NULL, str_mem(mem, early.n));
+    s->as.shown = said;
     rt_said(s->src.session, 'C', said);
     if (s->later && (!cmd || (cmd->run != do_rcpt && cmd->run != do_data)))
         session_settle(s);
     if (s->closing)
         return;
     if (!f && passed_on(s, cmd, &c, &r)) {
-        answer(s, cmd, str_mem(mem, said.n), &r);
+        answer(s, cmd, said, &r);
         return;
     }
     if (!f && !cmd)
         f = FAULT_VERB;
     if (f)
-        unknown(s, f, str_mem(mem, said.n), &r);
+        unknown(s, f, said, &r);
     else if (gate(s, cmd, &c, &r))
         cmd->run(s, &c, &r);
-    answer(s, cmd, str_mem(mem, said.n), &r);
+    answer(s, cmd, said, &r);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------ */
@@ -416,7 +457,7 @@ static bool step(struct session *s)
         reply_init(&r);
         if (!skip) {
             reply_set_str(&r, 500, "5.5.2", broken ? S("Line too long") : S("Lines must end in CRLF"));
-            answer(s, NULL, broken ? S("(long line)") : line, &r);
+            answer(s, NULL, broken ? S("(long line)") : may_show(s, false, line), &r);
         }
         return !s->closing;
     }

@@ -20,6 +20,7 @@ struct recv_client {
     const struct conf_listener *listener; /* of the generation that the session began with ... */
     struct conf *home;                    /* ... this one */
     struct tx *tx;
+    str shown;       /* the command as a transcript may show it; while it is handled */
     bool can_tls;    /* TLS is possible here and not active */
     void *own;       /* the sink's */
     const char *why; /* set by the sink: the session ends after this answer, for this reason; static */
