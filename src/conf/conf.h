@@ -393,6 +393,10 @@ const struct conf_alias *conf_alias(const struct conf *c, str local, str domain)
 /* The route for a recipient's domain and a sender ("" null): exact domain, then longest ".suffix", then "*"; among
  * equals one whose `from` matches goes first, and one with a `from` that does not match is none. NULL: MX. */
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender);
+/* The upstream of a proxy listener that a recipient's domain (in ASCII) belongs to: the longest name wins, then the one
+ * that takes all the rest. NULL: none. */
+const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str domain);
+const struct conf_listener *conf_listener_named(const struct conf *c, str title); /* NULL: none */
 /* By its title, for `send by`; of several the first without `from`. NULL: none. */
 const struct conf_route *conf_route_named(const struct conf *c, str title);
 

@@ -131,6 +131,37 @@ static const struct conf_route *route_for(const struct conf *c, str title, str s
     return r ? r : find_route(c, half, title, S(""));
 }
 
+static bool in_share(str domain, str entry)
+{
+    if (str_starts(entry, S(".")))
+        return domain.n > entry.n && str_iends(domain, entry);
+    return str_ieq(domain, entry);
+}
+
+const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str domain)
+{
+    const struct conf_upstream *best = NULL, *rest = NULL;
+    size_t longest = 0;
+    for (size_t i = 0; i < x->nupstreams; i++) {
+        const struct conf_upstream *u = x->upstreams[i];
+        rest = u->domains.n ? rest : u;
+        for (size_t d = 0; d < u->domains.n; d++)
+            if (u->domains.v[d].n > longest && in_share(domain, u->domains.v[d])) {
+                longest = u->domains.v[d].n;
+                best = u;
+            }
+    }
+    return best ? best : rest;
+}
+
+const struct conf_listener *conf_listener_named(const struct conf *c, str title)
+{
+    for (size_t i = 0; i < c->nlisteners; i++)
+        if (str_ieq(c->listeners[i].title, title))
+            return &c->listeners[i];
+    return NULL;
+}
+
 const struct conf_route *conf_route(const struct conf *c, str domain, str sender)
 {
     if (c->nroutes == 0)

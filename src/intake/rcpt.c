@@ -213,6 +213,17 @@ static bool means_us(struct tx *t, const struct addr *a)
     return a->kind == ADDR_NAME ? str_ieq(a->domain, t->conf->hostname) : is_own_literal(t, a->domain);
 }
 
+/* What is stored before other servers is for these: a stranger's mail for others would go anywhere by MX. */
+static bool may_relay(struct tx *t, const struct addr *a)
+{
+    const struct source *s = t->source;
+    if (!s->proxied || s->trusted || !s->may_relay)
+        return s->may_relay;
+    str ascii;
+    const struct conf_listener *x = conf_listener_named(t->conf, s->listener);
+    return x && conf_upstream_of(x, idn_to_ascii(a->domain, &t->arena, &ascii) ? a->domain : ascii);
+}
+
 static err decide(struct tx *t, const struct addr *a, str text, const struct want *w)
 {
     bool bad;
@@ -231,7 +242,7 @@ static err decide(struct tx *t, const struct addr *a, str text, const struct wan
     }
     if (a->kind != ADDR_NAME && is_own_literal(t, a->domain))
         return E_NOT_FOUND;
-    if (t->source->lmtp || !t->source->may_relay)
+    if (t->source->lmtp || !may_relay(t, a))
         return E_DENIED;
     return take_relayed(t, text, w);
 }

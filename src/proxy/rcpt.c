@@ -8,30 +8,6 @@
 
 /* ---- which server --------------------------------------------------------------------------------------------- */
 
-static bool in_domain(str domain, str entry)
-{
-    if (str_starts(entry, S(".")))
-        return domain.n > entry.n && str_iends(domain, entry);
-    return str_ieq(domain, entry);
-}
-
-/* The longest name wins; then the upstream that takes all the rest. */
-static const struct conf_upstream *upstream_for(const struct front *f, str domain)
-{
-    const struct conf_upstream *best = NULL, *rest = NULL;
-    size_t longest = 0;
-    for (size_t i = 0; i < f->listener->nupstreams; i++) {
-        const struct conf_upstream *u = f->listener->upstreams[i];
-        rest = u->domains.n ? rest : u;
-        for (size_t d = 0; d < u->domains.n; d++)
-            if (u->domains.v[d].n > longest && in_domain(domain, u->domains.v[d])) {
-                longest = u->domains.v[d].n;
-                best = u;
-            }
-    }
-    return best ? best : rest;
-}
-
 static const struct conf_upstream *place_of(const struct front *f, const struct rcpt_cmd *m, struct arena *mem)
 {
     str ascii;
@@ -39,7 +15,7 @@ static const struct conf_upstream *place_of(const struct front *f, const struct 
         return f->up;
     if (m->to.kind == ADDR_LOCAL)
         return f->listener->upstreams[0];
-    return upstream_for(f, idn_to_ascii(m->to.domain, mem, &ascii) ? m->to.domain : ascii);
+    return conf_upstream_of(f->listener, idn_to_ascii(m->to.domain, mem, &ascii) ? m->to.domain : ascii);
 }
 
 /* ---- elsewhere ------------------------------------------------------------------------------------------------- */
@@ -63,15 +39,19 @@ static bool go_over(struct recv_client *k, struct reply *r)
     return true;
 }
 
-/* Keeps what was accepted, newest first, for go_over. */
-static void note(struct recv_client *k, str args)
+/* Keeps what was accepted, newest first, for go_over. False: no memory. */
+static bool note(struct recv_client *k, str args)
 {
     struct front *f = front_of(k);
-    struct expect *x = f->listener->split == CONF_SPLIT_STORE ? arena_new(&k->tx->arena, struct expect) : NULL;
-    if (!x)
-        return;
-    *x = (struct expect){.kind = EXPECT_RCPT, .line = arena_str(&k->tx->arena, args), .next = f->spare};
+    if (f->listener->split != CONF_SPLIT_STORE)
+        return true;
+    struct expect *x = arena_new(&k->tx->arena, struct expect);
+    str line = arena_str(&k->tx->arena, args);
+    if (!x || !line.p)
+        return false;
+    *x = (struct expect){.kind = EXPECT_RCPT, .line = line, .next = f->spare};
     f->spare = x;
+    return true;
 }
 
 /* One transaction has one server, and LMTP one recipient, because its answers are one for each. */
@@ -157,8 +137,10 @@ static enum recv_take pass_on(struct recv_client *k, const struct rcpt_cmd *m, s
         return RECV_NO;
     }
     enum recv_take took = envelope_settle(k, !f->routed && !u->lmtp, r);
-    if (took == RECV_OK)
-        note(k, args);
+    if (took == RECV_OK && !note(k, args)) { /* a message that goes over to the spool would lack it */
+        envelope_no_memory(k, r);
+        return RECV_NO;
+    }
     return took;
 }
 
