@@ -346,6 +346,11 @@ bool data_end(struct recv_client *k, struct reply *r)
 {
     struct front *f = front_of(k);
     struct link *l = f->link;
+    if (!f->bdat && conn_readable(&l->conn)) { /* no answer to what it has not seen yet */
+        early(k);
+        *r = f->refusal;
+        return false;
+    }
     l->conn.deadline = rt_after(l->conf->send_data_time);
     rt_said(l->session, '>', f->bdat ? S("BDAT 0 LAST") : S("."));
     conn_write(&l->conn, f->bdat ? S("BDAT 0 LAST\r\n") : data_out_end(&f->out));

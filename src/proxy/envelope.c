@@ -66,9 +66,10 @@ bool envelope_expect(struct recv_client *k, enum expect_kind kind, bool quiet, s
     if (!x || !copy.p)
         return false;
     *x = (struct expect){.kind = kind, .quiet = quiet, .line = copy};
+    bool due = f->first || f->data_asked;
     *f->last = x;
     f->last = &x->next;
-    if (f->link && kind != EXPECT_DROP)
+    if (f->link && kind != EXPECT_DROP && (due || link_in_step(f->link)))
         send_line(f->link, copy);
     return true;
 }
@@ -115,7 +116,7 @@ static bool next_reply(struct recv_client *k, struct expect *x, struct reply *r)
 {
     struct front *f = front_of(k);
     for (int turn = 0;; turn++) {
-        err e = link_reply(f->link, f->link->patience);
+        err e = f->link->gone ? E_PROTOCOL : link_reply(f->link, f->link->patience);
         bool away = e == E_CLOSED || e == E_RESET || (!e && f->link->in.r.code == 421);
         if (turn < REPEATS && away && may_repeat(f, x)) {
             if (say_again(k, x, r))

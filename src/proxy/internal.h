@@ -73,6 +73,9 @@ void link_drop(struct link **l);
 bool link_alive(struct link *l);
 /* The next whole reply into l->in.r. E_PROTOCOL: the peer does not speak SMTP. */
 err link_reply(struct link *l, rt_time span) YIELDS;
+/* All that the server has said was an answer: before something is sent when no reply is due. After false no further
+ * word to it, because whatever it says is an answer to something else. */
+bool link_in_step(struct link *l);
 /* A line (CRLF and all), and the reply to it. */
 err link_ask(struct link *l, str line) YIELDS;
 /* One connection to one server, for the pool and for looks at its health. `src` may be NULL. */

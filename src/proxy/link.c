@@ -45,8 +45,18 @@ err link_reply(struct link *l, rt_time span)
     }
 }
 
+bool link_in_step(struct link *l)
+{
+    if (conn_buffered(&l->conn) == 0)
+        return true;
+    l->gone = true;
+    return false;
+}
+
 err link_ask(struct link *l, str line)
 {
+    if (!link_in_step(l))
+        return link_reply(l, l->patience) == OK && l->in.r.code == 421 ? OK : E_PROTOCOL;
     l->conn.deadline = rt_after(l->patience);
     rt_said(l->session, '>', line);
     conn_write(&l->conn, line);
