@@ -1,22 +1,27 @@
 """The proxy section of bench/run: what stands between a client and a sink, beside the sink alone.
 
 Each subject is a before-queue proxy: postrider in both modes that have one, Postfix (smtpd_proxy_filter), nginx's mail
-proxy and Haraka where they are installed. The client keeps its connections unless --reuse says otherwise."""
+proxy and Haraka where they are installed. Each is measured with our own generator and sink and with Postfix's, with kept
+connections and with a connection for each message."""
 import http.server
 import os
 import shutil
 import signal
 import statistics
+import subprocess
 import threading
 import time
 
 from harness import Failure, Folder, Process, free_port, npm, wait_port
 from postfix import Postfix
 from postrider import Postrider
+from others import SmtpSink, missing, smtp_source
 from smtp import Client
 import tools
 
 HARAKA = "3.1.1"   # of npm, where no other is installed
+TIME = 1.2         # seconds of one load; what is slow gets few messages
+KEPT = 10          # messages on each of them at least
 
 CONF = """
 hostname = "edge.example.test"
@@ -172,6 +177,9 @@ class ByHaraka(Direct):
         self.folder.remove()
 
 
+SUBJECTS = (Direct, Inspect, Pass, ByPostfix, ByNginx, ByHaraka)
+
+
 def cpu(pids):
     """Seconds of processor time that processes have used."""
     ticks = 0
@@ -182,23 +190,71 @@ def cpu(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def rate_once(make, args, messages, extra):
-    """(messages a second, microseconds of processor time a message)"""
-    with Folder("proxy-bench-") as folder:
-        port = free_port()
-        sink = tools.sink(folder, port)
-        with make(port, args) as subject:
-            def load(count):
-                return tools.gen(folder, subject.port, "--connections", min(args.connections, 20), "--messages", count,
-                                 "--size", args.size, *extra).wait(180)
-            load(100)
+class Ours:
+    """gen, which pipelines, and sink."""
+    name = "gen to sink"
+
+    def __init__(self, args, port):
+        self.args, self.port, self.folder = args, port, Folder("proxy-bench-")
+
+    def __enter__(self):
+        self.sink = tools.sink(self.folder, self.port)
+        return self
+
+    def rate(self, port, messages, keep):
+        result = tools.gen(self.folder, port, "--connections", sessions(self.args), "--messages", messages,
+                           "--size", self.args.size, "--reuse", 0 if keep else 1).wait(60)
+        if result["acked"] != messages:
+            raise Failure("%d of %d were taken" % (result["acked"], messages))
+        return result["rate"]
+
+    def __exit__(self, *_):
+        self.sink.finish()
+        self.folder.remove()
+
+
+class Theirs:
+    name = "smtp-source to smtp-sink"
+
+    def __init__(self, args, port):
+        self.args, self.sink = args, SmtpSink(port)
+
+    def __enter__(self):
+        if missing():
+            raise Failure(missing())
+        self.sink.__enter__()
+        return self
+
+    def rate(self, port, messages, keep):
+        return smtp_source(port, messages, sessions(self.args), self.args.size, keep)
+
+    def __exit__(self, *_):
+        self.sink.__exit__()
+
+
+def sessions(args):
+    return min(args.connections, 20)
+
+
+def how_many(args, seen, keep):
+    """Messages that take TIME at this rate; of kept connections at least so many that their beginnings do not count."""
+    return max(sessions(args) * (KEPT if keep else 2), min(int(seen * TIME), args.messages))
+
+
+def one_round(make, load, args, rates, costs):
+    """One start of a subject: with kept connections and without, for about TIME each. The first round finds out how many
+    messages that is; every one begins with a few that do not count."""
+    port = free_port()
+    with load(args, port) as by, make(port, args) as subject:
+        for keep in (True, False):
+            key = (load.name, keep, make.name)
+            seen = by.rate(subject.port, sessions(args), keep)
+            if key not in rates:
+                seen = by.rate(subject.port, how_many(args, seen, keep), keep)
+            messages = how_many(args, rates[key][-1] if key in rates else seen, keep)
             before = cpu(subject.pids())
-            result = load(messages)
-            used = cpu(subject.pids()) - before
-        sink.finish()
-    if result["acked"] != messages:
-        raise Failure("%s: %d of %d were taken" % (make.name, result["acked"], messages))
-    return result["rate"], used / messages * 1e6
+            rates.setdefault(key, []).append(by.rate(subject.port, messages, keep))
+            costs.setdefault(key, []).append((cpu(subject.pids()) - before) / messages * 1e6)
 
 
 def round_trip(make, args, count=3000):
@@ -220,38 +276,42 @@ def round_trip(make, args, count=3000):
     return statistics.median(times) * 1e6
 
 
-def measured(make, args, messages, extra):
-    try:
-        return rate_once(make, args, messages, extra)
-    except Failure as e:
-        return str(e)
+def show(say, spread, rates, costs, load, keep):
+    """The table of one load: {name: numbers}."""
+    found = {}
+    say("  %s, %s" % (load.name, "kept connections" if keep else "a connection for each message"))
+    for name in [m.name for m in SUBJECTS if rates.get((load.name, keep, m.name))]:
+        key = (load.name, keep, name)
+        s = found[name] = {**spread(rates[key]), "cpu_us": statistics.median(costs[key])}
+        s["to direct"] = s["median"] / found["direct"]["median"] if "direct" in found else 0
+        say("    %-10s %8.0f /s (%.0f to %.0f), %.2f of direct%s" %
+            (name, s["median"], s["least"], s["most"], s["to direct"],
+             ", %.0f us of processor time a message" % s["cpu_us"] if s["cpu_us"] else ""))
+    if "inspect" in found and "postfix" in found:
+        found["to postfix"] = found["inspect"]["median"] / found["postfix"]["median"]
+        say("    inspect : postfix %.1f" % found["to postfix"])
+    return found
 
 
 def section_proxy(args, results, say, spread):
-    say("proxy: client to sink through a proxy, %d connections" % min(args.connections, 20))
-    subjects = {Direct: args.messages, Inspect: args.messages, Pass: args.messages, ByPostfix: args.messages_postfix,
-                ByNginx: args.messages, ByHaraka: args.messages_postfix}
+    say("proxy: client to sink through a proxy, %d connections" % sessions(args))
+    rates, costs, without = {}, {}, {}
+    for _ in range(args.rounds):
+        for load in (Ours, Theirs):
+            for make in SUBJECTS:
+                if (load, make) in without:
+                    continue
+                try:
+                    one_round(make, load, args, rates, costs)
+                except (Failure, OSError, subprocess.SubprocessError) as e:
+                    without[load, make] = str(e)
     r = results["proxy"] = {}
-    for title, extra in (("kept connections", ()), ("a connection for each message", ("--reuse", 1))):
-        found, missing = {}, {}
-        for _ in range(args.rounds):
-            for make, messages in subjects.items():
-                one = measured(make, args, max(100, messages // (10 if extra else 1)), extra)
-                if isinstance(one, str):
-                    missing[make.name] = one
-                else:
-                    found.setdefault(make.name, []).append(one)
-        say("  " + title)
-        r[title] = {}
-        for name, rows in found.items():
-            s = r[title][name] = {**spread([x[0] for x in rows]), "cpu_us": statistics.median(x[1] for x in rows)}
-            s["to direct"] = s["median"] / r[title]["direct"]["median"]
-            say("    %-10s %8.0f /s (%.0f to %.0f), %.2f of direct%s" %
-                (name, s["median"], s["least"], s["most"], s["to direct"],
-                 ", %.0f us of processor time a message" % s["cpu_us"] if s["cpu_us"] else ""))
-        for name, why in missing.items():
-            if name not in found:
-                say("    %-10s %s" % (name, why))
+    for load in (Ours, Theirs):
+        for keep in (True, False):
+            r["%s, %s" % (load.name, "kept" if keep else "a connection each")] = show(say, spread, rates, costs, load, keep)
+        for (of, make), why in without.items():
+            if of is load:
+                say("    %-10s %s" % (make.name, why))
     r["round trip us"] = {m.name: round_trip(m, args) for m in (Direct, Inspect, Pass)}
     say("  one round trip of one session: direct %.0f us, inspect %.0f, pass %.0f" %
         tuple(r["round trip us"][n] for n in ("direct", "inspect", "pass")))
