@@ -1,28 +1,35 @@
 /*
  * Answers by name and type until their time to live has passed: shared by all loops, in shards with a
- * lock each, bounded in number and octets; the one that was used longest ago goes first.
+ * lock each, bounded in number and octets; the one that was used longest ago goes first. A large queue asks for
+ * a hundred thousand names, so that they are kept packed: some 110 octets for an address.
  */
 #include "net/dns.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SHARDS = 16,
     SHARD_ENTRIES = 100000 / SHARDS,
     SHARD_BYTES = 64 * 1024 * 1024 / SHARDS,
-    ENTRY_COST = sizeof(struct dns_result) + 112, /* of an entry besides its name and the answer */
     SWEEP = 2, /* entries looked at for each that comes: the cache outlives no answer by much */
 };
 
 struct entry {
     struct map_node node;
     struct list used; /* newest first */
-    struct dns_result *result;
     uint64_t world;
-    unsigned type;
-    size_t n;
-    char name[];
+    rt_time until;
+    uint32_t ttl, size; /* size: octets of text */
+    uint16_t type, records, e;
+    uint8_t name, canonical; /* octets */
+    bool secure, own_name;   /* own_name: the canonical name is the name itself */
+    char text[];             /* the name, the canonical one, then of each record a struct fixed and its data */
 };
+struct fixed {
+    uint16_t preference, port, n;
+};
+_Static_assert(DNS_NAME_MAX <= UINT8_MAX, "a name's length is an octet here");
 static struct shard {
     struct lock lock;
     struct map map;
@@ -79,17 +86,99 @@ void dns_result_drop(struct dns_result **r)
         free(old);
 }
 
+/* ---- packing ---- */
+
+static size_t packed_size(str name, const struct dns_answer *a, bool own_name)
+{
+    size_t n = name.n + (own_name ? 0 : a->canonical.n);
+    for (size_t i = 0; i < a->n; i++)
+        n += sizeof(struct fixed) + a->v[i].data.n;
+    return n;
+}
+
+static void put(char **at, const void *p, size_t n)
+{
+    memcpy(*at, n ? p : "", n);
+    *at += n;
+}
+
+static const void *take(const char **at, size_t n)
+{
+    const void *p = *at;
+    *at += n;
+    return p;
+}
+
+/* NULL: no memory, or not of a kind that is kept. */
+static struct entry *pack(str name, unsigned type, uint64_t world, const struct dns_result *r)
+{
+    const struct dns_answer *a = &r->answer;
+    bool own_name = str_eq(a->canonical, name);
+    size_t size = packed_size(name, a, own_name);
+    bool fits = size < SHARD_BYTES && name.n <= UINT8_MAX && a->canonical.n <= UINT8_MAX && a->n <= UINT16_MAX;
+    for (size_t i = 0; i < a->n; i++)
+        fits &= a->v[i].data.n <= UINT16_MAX;
+    struct entry *e = fits ? calloc(1, sizeof *e + size) : NULL;
+    if (!e)
+        return NULL;
+    e->world = world;
+    e->until = r->until;
+    e->ttl = a->ttl;
+    e->size = (uint32_t)size;
+    e->type = (uint16_t)type;
+    e->records = (uint16_t)a->n;
+    e->e = (uint16_t)r->e;
+    e->name = (uint8_t)name.n;
+    e->canonical = own_name ? 0 : (uint8_t)a->canonical.n;
+    e->secure = a->secure;
+    e->own_name = own_name;
+    char *at = e->text;
+    put(&at, name.p, name.n);
+    put(&at, a->canonical.p, e->canonical);
+    for (size_t i = 0; i < a->n; i++) {
+        struct fixed f = {a->v[i].preference, a->v[i].port, (uint16_t)a->v[i].data.n};
+        put(&at, &f, sizeof f);
+        put(&at, a->v[i].data.p, a->v[i].data.n);
+    }
+    return e;
+}
+
+static str name_of(const struct entry *e) { return str_mem(e->text, e->name); }
+
+static struct dns_result *unpack(const struct entry *e)
+{
+    struct dns_answer a = {.n = e->records, .secure = e->secure, .ttl = e->ttl};
+    const char *at = e->text + e->name;
+    a.canonical = e->own_name ? name_of(e) : str_mem(at, e->canonical);
+    at += e->canonical;
+    struct dns_record few[8], *v = a.n <= 8 ? few : calloc(a.n, sizeof *v);
+    if (!v)
+        return NULL;
+    for (size_t i = 0; i < a.n; i++) {
+        struct fixed f;
+        memcpy(&f, take(&at, sizeof f), sizeof f);
+        v[i] = (struct dns_record){f.preference, str_mem(take(&at, f.n), f.n), f.port};
+    }
+    a.v = v;
+    struct dns_result *r = dns_result_new((err)e->e, &a);
+    if (r)
+        r->until = e->until;
+    if (v != few)
+        free(v);
+    return r;
+}
+
 /* ---- the cache ---- */
 
 static uint64_t key_of(str name, unsigned type) { return str_hash(name) + type * 0x9e3779b97f4a7c15u; }
 static struct shard *shard_of(uint64_t key) { return &shards[key >> 60]; }
-static size_t cost_of(const struct entry *e) { return ENTRY_COST + e->n + octets_of(&e->result->answer); }
+static size_t cost_of(const struct entry *e) { return sizeof *e + e->size + 16; } /* 16: the heap's and the map's */
 
 static struct entry *find(struct shard *s, uint64_t key, str name, unsigned type, uint64_t world)
 {
     for (struct map_node *n = map_find(&s->map, key); n; n = map_next_equal(n)) {
         struct entry *e = container_of(n, struct entry, node);
-        if (e->type == type && e->world == world && str_eq(str_mem(e->name, e->n), name))
+        if (e->type == type && e->world == world && str_eq(name_of(e), name))
             return e;
     }
     return NULL;
@@ -100,7 +189,6 @@ static void drop(struct shard *s, struct entry *e)
     s->bytes -= cost_of(e);
     map_remove(&s->map, &e->node);
     list_remove(&e->used);
-    dns_result_drop(&e->result);
     free(e);
 }
 
@@ -113,10 +201,10 @@ struct dns_result *dns_cache_get(str name, unsigned type, uint64_t world)
     struct dns_result *r = NULL;
     lock_take(&s->lock);
     struct entry *e = find(s, key, name, type, world);
-    if (e && e->result->until <= rt_now()) {
+    if (e && e->until <= rt_now()) {
         drop(s, e);
     } else if (e) {
-        r = dns_result_ref(e->result);
+        r = unpack(e);
         list_remove(&e->used);
         list_push_front(&s->used, &e->used);
     }
@@ -128,21 +216,16 @@ void dns_cache_put(str name, unsigned type, uint64_t world, struct dns_result *r
 {
     uint64_t key = key_of(name, type);
     struct shard *s = shard_of(key);
-    struct entry *e = r->until > rt_now() ? calloc(1, sizeof *e + name.n) : NULL;
+    struct entry *e = r->until > rt_now() ? pack(name, type, world, r) : NULL;
     if (!e)
         return;
-    e->result = dns_result_ref(r);
-    e->type = type;
-    e->world = world;
-    e->n = name.n;
-    memcpy(e->name, name.p, name.n);
     lock_take(&s->lock);
     if (!s->used.next)
         list_init(&s->used);
     struct entry *old = find(s, key, name, type, world);
     if (old)
         drop(s, old);
-    for (int i = 0; i < SWEEP && s->map.n && last_of(s)->result->until <= rt_now(); i++)
+    for (int i = 0; i < SWEEP && s->map.n && last_of(s)->until <= rt_now(); i++)
         drop(s, last_of(s));
     while (s->map.n && (s->map.n >= SHARD_ENTRIES || s->bytes + cost_of(e) > SHARD_BYTES))
         drop(s, last_of(s));
@@ -152,10 +235,7 @@ void dns_cache_put(str name, unsigned type, uint64_t world, struct dns_result *r
         e = NULL;
     }
     lock_drop(&s->lock);
-    if (e) {
-        dns_result_drop(&e->result);
-        free(e);
-    }
+    free(e);
 }
 
 void dns_cache_clear(void)

@@ -366,6 +366,8 @@ static bool set_options(struct ub_ctx *c, bool validate)
            set(c, "insecure-lan-zones:", "yes") &&
            /* Two silent names must not make a forwarder count as dead for everybody. */
            set(c, "infra-keep-probing:", "yes") && set(c, "infra-host-ttl:", "1") && set(c, "outgoing-range:", "512") &&
+           /* dns_cache.c stands before it. */
+           set(c, "msg-cache-size:", "1m") && set(c, "rrset-cache-size:", "2m") &&
            set(c, "num-queries-per-thread:", "4096") && set(c, "outgoing-num-tcp:", "32");
 }
 

@@ -37,7 +37,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
     bool attempted = to->fate == FATE_DEFERRED;
     r->flags |= to->fate == FATE_HELD ? RF_HOLD : 0;
     if (attempted) {
-        r->attempts += r->attempts < UINT16_MAX;
+        r->attempts += r->attempts < ATTEMPTS_MAX;
         texts_drop(&q->texts, &r->reply);
         r->reply = texts_get(&q->texts, to->reply);
     }
@@ -51,7 +51,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
     } else if (tick_now(q) >= m->expires) {
         rcpt_end(q, r, OUT_EXPIRED, attempted ? to->reply : rcpt_error(q, r), to->remote);
     } else if (r->flags & RF_HOLD) {
-        r->flags &= (uint8_t)~RF_HOLD;
+        r->flags &= 0x7f & ~RF_HOLD;
         rcpt_state(q, r, R_HELD);
         sched_add(q, r, true);
     } else if (attempted) {

@@ -6,14 +6,15 @@
 
 enum { SLOTS = 510, SPILL = 32 };
 
-struct slot {
-    uint64_t id;
-    void *what;
-};
 struct ids_chunk {
+    uint64_t first; /* id of v[0] */
     uint32_t n;
-    struct slot v[SLOTS];
+    void *v[SLOTS];
 };
+
+static uint64_t id_of(const void *what) { return *(const uint64_t *)what; }
+/* After each change of a chunk that is not empty. */
+static void changed(struct ids_chunk *c) { c->first = id_of(c->v[0]); }
 
 /* The last chunk that begins at or below id; 0 when all begin above. */
 static size_t chunk_of(const struct index *x, uint64_t id)
@@ -21,7 +22,7 @@ static size_t chunk_of(const struct index *x, uint64_t id)
     size_t lo = 0, hi = x->n;
     while (hi - lo > 1) {
         size_t mid = lo + (hi - lo) / 2;
-        if (x->v[mid]->v[0].id <= id)
+        if (x->v[mid]->first <= id)
             lo = mid;
         else
             hi = mid;
@@ -35,7 +36,7 @@ static uint32_t slot_of(const struct ids_chunk *c, uint64_t id)
     uint32_t lo = 0, hi = c->n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (c->v[mid].id < id)
+        if (id_of(c->v[mid]) < id)
             lo = mid + 1;
         else
             hi = mid;
@@ -72,6 +73,7 @@ static void spill(struct index *x, size_t at)
     memcpy(next->v, c->v + c->n - n, n * sizeof *c->v);
     c->n -= n;
     next->n += n;
+    changed(next);
 }
 
 /* Makes room in the full chunk `at`. Ids come nearly in order: one that is a little late finds it in the next chunk, so
@@ -90,14 +92,16 @@ static bool split(struct index *x, size_t at)
     up->n = c->n / 2;
     c->n -= up->n;
     memcpy(up->v, c->v + c->n, up->n * sizeof *c->v);
+    changed(up);
     return true;
 }
 
-bool ids_add(struct index *x, uint64_t id, void *what)
+bool ids_add(struct index *x, void *what)
 {
+    uint64_t id = id_of(what);
     size_t at = chunk_of(x, id);
     struct ids_chunk *c = x->n ? x->v[at] : NULL;
-    if (!c || (at + 1 == x->n && c->n == SLOTS && c->v[c->n - 1].id < id)) {
+    if (!c || (at + 1 == x->n && c->n == SLOTS && id_of(c->v[c->n - 1]) < id)) {
         if (!(c = chunk_new(x, x->n)))
             return false;
     }
@@ -108,30 +112,31 @@ bool ids_add(struct index *x, uint64_t id, void *what)
         c = x->v[at];
     }
     uint32_t i = slot_of(c, id);
-    if (i < c->n && c->v[i].id == id)
+    if (i < c->n && id_of(c->v[i]) == id)
         return false;
     memmove(c->v + i + 1, c->v + i, (c->n - i) * sizeof *c->v);
-    c->v[i] = (struct slot){id, what};
+    c->v[i] = what;
     c->n++;
+    changed(c);
     x->count++;
     return true;
 }
 
-static struct slot *find(const struct index *x, uint64_t id, size_t *ret_chunk)
+static void **find(const struct index *x, uint64_t id, size_t *ret_chunk)
 {
     if (!x->n)
         return NULL;
     *ret_chunk = chunk_of(x, id);
     struct ids_chunk *c = x->v[*ret_chunk];
     uint32_t i = slot_of(c, id);
-    return i < c->n && c->v[i].id == id ? &c->v[i] : NULL;
+    return i < c->n && id_of(c->v[i]) == id ? &c->v[i] : NULL;
 }
 
 void *ids_find(const struct index *x, uint64_t id)
 {
     size_t at;
-    struct slot *s = find(x, id, &at);
-    return s ? s->what : NULL;
+    void **s = find(x, id, &at);
+    return s ? *s : NULL;
 }
 
 static void chunk_drop(struct index *x, size_t at)
@@ -157,7 +162,7 @@ static void join(struct index *x, size_t at)
 void ids_remove(struct index *x, uint64_t id)
 {
     size_t at;
-    struct slot *s = find(x, id, &at);
+    void **s = find(x, id, &at);
     if (!s)
         return;
     struct ids_chunk *c = x->v[at];
@@ -169,6 +174,7 @@ void ids_remove(struct index *x, uint64_t id)
         chunk_drop(x, at);
         return;
     }
+    changed(c);
     join(x, at);
     if (at)
         join(x, at - 1);
@@ -181,11 +187,11 @@ void *ids_next(const struct index *x, uint64_t after)
     size_t at = chunk_of(x, after + 1);
     uint32_t i = slot_of(x->v[at], after + 1);
     if (i < x->v[at]->n)
-        return x->v[at]->v[i].what;
-    return at + 1 < x->n ? x->v[at + 1]->v[0].what : NULL;
+        return x->v[at]->v[i];
+    return at + 1 < x->n ? x->v[at + 1]->v[0] : NULL;
 }
 
-void *ids_first(const struct index *x) { return x->n ? x->v[0]->v[0].what : NULL; }
+void *ids_first(const struct index *x) { return x->n ? x->v[0]->v[0] : NULL; }
 
 void ids_free(struct index *x)
 {

@@ -1,6 +1,7 @@
 /*
- * All messages in order of their ids, in chunks of sorted slots: 16 bytes a message as long as ids
- * mostly come in increasing order. Finding is two binary searches, adding at the end is O(1).
+ * All messages in order of their ids, in chunks of sorted pointers: 8 bytes a message as long as ids
+ * mostly come in increasing order. Finding is two binary searches, adding at the end is O(1). What is
+ * pointed at begins with its id, which does not change.
  */
 #ifndef QUEUE_INDEX_H
 #define QUEUE_INDEX_H
@@ -15,8 +16,8 @@ struct index {
     uint64_t count;
 };
 
-/* False without memory, or when the id is there already. */
-bool ids_add(struct index *x, uint64_t id, void *what);
+/* False without memory, or when its id is there already. */
+bool ids_add(struct index *x, void *what);
 void *ids_find(const struct index *x, uint64_t id);
 void ids_remove(struct index *x, uint64_t id);
 /* The first entry with an id above `after`; NULL: none. */

@@ -29,18 +29,22 @@ enum {
     RF_RELEASED = 64, /* by an operator */
 };
 
+enum { ATTEMPTS_MAX = (1 << 13) - 1, ADDRESS_MAX = (1 << 9) - 1 };
+
+/* There are millions: 40 octets each. */
 struct rcpt {
     union {
         struct list link; /* READY: in its lane */
-        struct post post; /* of to[0], before it is ready: its `next` chains messages */
+        struct {
+            struct msg *chain; /* of to[0], before the message is admitted */
+            tick next;         /* WAITING, and until it is admitted */
+        };
     };
-    tick next;            /* WAITING */
     uint32_t site, reply; /* numbers */
     uint32_t index;       /* in the envelope */
     uint32_t pos;         /* in the message: recipients of one site stand together */
     uint32_t address;     /* offset in the message's text */
-    uint16_t address_n, attempts;
-    uint8_t state, flags;
+    uint32_t address_n : 9, attempts : 13, state : 3, flags : 7;
 };
 
 enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16, MF_WAY = 32 };
@@ -56,7 +60,7 @@ struct extra {
 };
 
 struct msg {
-    uint64_t id;
+    uint64_t id; /* first: struct index */
     struct extra *x;
     uint32_t due; /* place in q->due + 1; 0: no time set */
     tick expires, notice;
@@ -98,11 +102,14 @@ static inline str msg_address(const struct msg *m, const struct rcpt *r)
 struct lane {
     struct list link; /* of its level, next to be served first */
     struct list rcpts;
-    struct map_node node; /* q->lanes */
     struct site *site;
     uint32_t tenant;
     uint8_t class;
     bool linked;
+};
+struct more_lane {
+    struct map_node node; /* q->lanes */
+    struct lane lane;
 };
 struct level {
     struct list link; /* of its site, highest class first */
@@ -114,9 +121,10 @@ struct site {
     struct map_node node;
     uint32_t id;
     struct site_limits limits;
+    uint32_t error; /* number of the text why it is or was closed */
     struct list levels;
-    struct lane lane;      /* of class 0 and tenant 0, and of all when memory ends */
-    struct level level;    /* of class 0 */
+    struct lane lane; /* most sites need one, and a level for it, at a time: the first of them are here */
+    struct level level;
     uint32_t n[R_STATES];  /* recipients by state */
     uint32_t nrcpt;        /* all that name this site */
     uint32_t connections;  /* leases open */
@@ -127,11 +135,10 @@ struct site {
     struct heap_node timer;
     uint32_t failures, idle_ends; /* in a row: closed; leases that ended without any attempt */
     rt_time blocked_until, next_send;
-    uint32_t cap; /* 0, or what the destination allows at the moment */
     rt_time cap_until;
-    bool proven;    /* it took something since it was last closed */
-    uint32_t error; /* number of the text why it is or was closed */
-    uint32_t key_n;
+    uint32_t cap; /* 0, or what the destination allows at the moment */
+    bool proven;  /* it took something since it was last closed */
+    uint16_t key_n;
     char key[];
 };
 
@@ -201,7 +208,7 @@ struct queue {
     struct list fresh; /* bodies in memory, oldest first */
     uint64_t fresh_bytes;
 
-    struct msg *recovered, *recovered_last; /* chained through to[0].post, as are those entering */
+    struct msg *recovered, *recovered_last; /* chained through to[0].chain, as are those entering */
     bool taking;                            /* start_post is on its way */
     _Atomic(struct msg *) entered;
     struct post start_post, enter_post, reload_post, flush_post;

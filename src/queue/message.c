@@ -17,7 +17,7 @@ static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, co
     r->state = R_READY;
     if (!state)
         return;
-    r->attempts = state->attempts;
+    r->attempts = state->attempts < ATTEMPTS_MAX ? state->attempts : ATTEMPTS_MAX;
     if (state->attempts)
         r->flags |= RF_TRIED;
     r->next = tick_at_wall(q, state->next_ms);
@@ -25,7 +25,7 @@ static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, co
 }
 
 static size_t msg_bytes(uint32_t nto, size_t text) { return sizeof(struct msg) + nto * sizeof(struct rcpt) + text; }
-static str kept_address(const struct recipient *to) { return str_sub(to->address, 0, UINT16_MAX); }
+static str kept_address(const struct recipient *to) { return str_sub(to->address, 0, ADDRESS_MAX); }
 
 static void msg_give(struct msg *m)
 {
@@ -82,7 +82,7 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
         r->index = i;
         r->pos = k++;
         r->address = at;
-        r->address_n = (uint16_t)a.n;
+        r->address_n = a.n & ADDRESS_MAX;
         memcpy(p + at, a.n ? a.p : "", a.n);
         at += (uint32_t)a.n;
     }
@@ -180,7 +180,7 @@ void rcpt_state(struct queue *q, struct rcpt *r, enum rstate to)
         site_take_out(r);
     if (from != R_DONE)
         count_state(q, s, from, -1);
-    r->state = (uint8_t)to;
+    r->state = to & 7;
     if (to != R_DONE)
         count_state(q, s, to, 1);
 }
@@ -308,9 +308,9 @@ static void find_sites(struct queue *q, struct msg *m)
 
 static bool index_both(struct queue *q, struct msg *m)
 {
-    if (!ids_add(&q->index, m->id, m))
+    if (!ids_add(&q->index, m))
         return false;
-    if (!(m->flags & MF_QUARANTINE) || ids_add(&q->quarantined, m->id, m))
+    if (!(m->flags & MF_QUARANTINE) || ids_add(&q->quarantined, m))
         return true;
     ids_remove(&q->index, m->id);
     return false;

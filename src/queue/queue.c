@@ -66,9 +66,9 @@ static void lost_until_start(void)
 
 static void recovered_push(struct queue *q, struct msg *m)
 {
-    m->to[0].post.next = NULL;
+    m->to[0].chain = NULL;
     if (q->recovered)
-        q->recovered_last->to[0].post.next = (struct post *)m;
+        q->recovered_last->to[0].chain = m;
     else
         q->recovered = m;
     q->recovered_last = m;
@@ -78,7 +78,7 @@ static struct msg *recovered_pop(struct queue *q)
 {
     struct msg *m = q->recovered;
     if (m)
-        q->recovered = (struct msg *)m->to[0].post.next;
+        q->recovered = m->to[0].chain;
     return m;
 }
 
@@ -149,14 +149,14 @@ static void enter(struct post *p)
     struct queue *q = container_of(p, struct queue, enter_post);
     struct msg *m = atomic_exchange(&q->entered, NULL), *oldest = NULL;
     while (m) {
-        struct msg *next = (struct msg *)m->to[0].post.next;
-        m->to[0].post.next = (struct post *)oldest;
+        struct msg *next = m->to[0].chain;
+        m->to[0].chain = oldest;
         oldest = m;
         m = next;
     }
     while (oldest) {
         m = oldest;
-        oldest = (struct msg *)m->to[0].post.next;
+        oldest = m->to[0].chain;
         if (q->started)
             admit(q, m);
         else
@@ -175,7 +175,7 @@ static err push(struct queue *q, struct msg *m)
     count_in(q, m);
     struct msg *old = atomic_load_explicit(&q->entered, memory_order_relaxed);
     do
-        m->to[0].post.next = (struct post *)old;
+        m->to[0].chain = old;
     while (!atomic_compare_exchange_weak(&q->entered, &old, m));
     if (!old) {
         q->enter_post.run = enter;
@@ -301,7 +301,7 @@ void queue_free(struct queue **queue)
     for (struct msg *m; (m = recovered_pop(q));)
         msg_free_bare(m);
     for (struct msg *m = atomic_load(&q->entered), *next; m; m = next) {
-        next = (struct msg *)m->to[0].post.next;
+        next = m->to[0].chain;
         msg_free_bare(m);
     }
     while (!list_empty(&q->out))

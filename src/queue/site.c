@@ -84,7 +84,7 @@ static struct site *site_new(struct queue *q, str key, uint64_t hash)
     }
     q->site[s->id] = s;
     memcpy(s->key, key.n ? key.p : "", key.n);
-    s->key_n = (uint32_t)key.n;
+    s->key_n = (uint16_t)key.n;
     list_init(&s->levels);
     list_init(&s->idle);
     list_init(&s->fresh);
@@ -121,8 +121,9 @@ static void lane_free(struct queue *q, struct lane *l)
     l->linked = false;
     if (l == &l->site->lane)
         return;
-    map_remove(&q->lanes, &l->node);
-    cell_give(l, sizeof *l);
+    struct more_lane *x = container_of(l, struct more_lane, lane);
+    map_remove(&q->lanes, &x->node);
+    cell_give(x, sizeof *x);
 }
 
 static void level_free(struct site *s, struct level *v)
@@ -189,7 +190,7 @@ static struct level *level_get(struct site *s, uint8_t class)
         at = at->next;
     if (at != &s->levels && container_of(at, struct level, link)->class == class)
         return container_of(at, struct level, link);
-    struct level *v = class ? malloc(sizeof *v) : &s->level;
+    struct level *v = list_empty(&s->level.link) ? &s->level : malloc(sizeof *v);
     if (!v)
         return NULL;
     *v = (struct level){.class = class};
@@ -205,43 +206,48 @@ static uint64_t lane_hash(const struct site *s, uint8_t class, uint32_t tenant)
     return h ^ h >> 32;
 }
 
-static struct lane *lane_new(struct queue *q, struct site *s, uint8_t class, uint32_t tenant, uint64_t hash)
+static struct lane *lane_new(struct queue *q, struct site *s, uint64_t hash)
 {
-    struct lane *l = cell_take(sizeof *l);
-    if (!l)
+    if (!s->lane.linked)
+        return &s->lane;
+    struct more_lane *x = cell_take(sizeof *x);
+    if (!x)
         return NULL;
-    *l = (struct lane){.site = s, .tenant = tenant, .class = class};
-    list_init(&l->link);
-    list_init(&l->rcpts);
-    if (map_add(&q->lanes, &l->node, hash))
-        return l;
-    cell_give(l, sizeof *l);
+    x->lane.site = s;
+    list_init(&x->lane.link);
+    list_init(&x->lane.rcpts);
+    if (map_add(&q->lanes, &x->node, hash))
+        return &x->lane;
+    cell_give(x, sizeof *x);
     return NULL;
+}
+
+static bool lane_is(const struct lane *l, const struct site *s, uint8_t class, uint32_t tenant)
+{
+    return l->linked && l->site == s && l->class == class && l->tenant == tenant;
 }
 
 static struct lane *lane_get(struct queue *q, struct site *s, uint8_t class, uint32_t tenant)
 {
-    struct lane *l = class || tenant ? NULL : &s->lane;
-    if (!l) {
-        uint64_t hash = lane_hash(s, class, tenant);
-        for (struct map_node *n = map_find(&q->lanes, hash); n && !l; n = map_next_equal(n)) {
-            struct lane *x = container_of(n, struct lane, node);
-            l = x->site == s && x->class == class && x->tenant == tenant ? x : NULL;
-        }
-        if (!l)
-            l = lane_new(q, s, class, tenant, hash);
+    if (lane_is(&s->lane, s, class, tenant))
+        return &s->lane;
+    uint64_t hash = lane_hash(s, class, tenant);
+    for (struct map_node *n = map_find(&q->lanes, hash); n; n = map_next_equal(n)) {
+        struct more_lane *x = container_of(n, struct more_lane, node);
+        if (lane_is(&x->lane, s, class, tenant))
+            return &x->lane;
     }
-    if (l && !l->linked) {
-        struct level *v = level_get(s, class);
-        if (v) {
-            list_push_back(&v->lanes, &l->link);
-            l->linked = true;
-        } else {
-            lane_free(q, l);
-            l = NULL;
-        }
-    }
-    return l ? l : lane_get(q, s, 0, 0); /* without memory: all in one, which needs none */
+    struct level *v = level_get(s, class);
+    if (!v && !s->lane.linked)
+        v = container_of(s->levels.next, struct level, link);
+    struct lane *l = v ? lane_new(q, s, hash) : NULL;
+    if (!l)
+        return &s->lane; /* without memory: in one with others */
+    l->class = v->class;
+    l->tenant = tenant;
+    l->linked = true;
+    list_push_back(&v->lanes, &l->link);
+    return l;
 }
 
 void site_push(struct queue *q, struct rcpt *r, bool front)

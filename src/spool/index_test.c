@@ -61,7 +61,7 @@ static void random_changes(void **state)
         if (!in[i])
             add(i);
     check_all();
-    assert_true(bytes() / N <= 48);
+    assert_true(bytes() / N <= 36);
     for (int i = 0; i < N; i++)
         index_remove(&x, index_find(&x, id[i])), in[i] = false;
     for (int i = 0; i < N; i++)
