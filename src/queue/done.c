@@ -48,7 +48,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
         log_removed(m, r, S("operator"));
     } else if (r->flags & RF_BOUNCE) {
         rcpt_end(q, r, OUT_BOUNCED, S(BOUNCE_TEXT), (str){NULL, 0});
-    } else if (tick_now(q) >= m->expires) {
+    } else if (tick_now(q) >= msg_times(m)->expires) {
         rcpt_end(q, r, OUT_EXPIRED, attempted ? to->reply : rcpt_error(q, r), to->remote);
     } else if (r->flags & RF_HOLD) {
         r->flags &= 0x7f & ~RF_HOLD;
@@ -74,8 +74,8 @@ static void went(struct queue *q, struct ticket *t, uint32_t i)
     struct rcpt *r = &t->msg->to[t->pos[i]];
     if (to->fate != FATE_NONE && !(r->flags & RF_TRIED)) {
         r->flags |= RF_TRIED;
-        if (t->msg->x)
-            t->msg->x->untried--;
+        if (msg_x(t->msg))
+            msg_x(t->msg)->untried--;
     }
     if (to->fate == FATE_FAILED && r->flags & RF_REMOVE) {
         to->fate = FATE_REMOVED;
@@ -156,7 +156,7 @@ void owner_done(struct post *p)
         ticket_decided(q, t);
     else
         ticket_free(t);
-    if (m->x && !m->x->untried)
+    if (msg_x(m) && !msg_x(m)->untried)
         body_forget(q, m);
     job_try(q, m);
     msg_pump(q, m);

@@ -47,11 +47,16 @@ struct rcpt {
     uint32_t address_n : 9, attempts : 13, state : 3, flags : 7;
 };
 
-enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16, MF_WAY = 32 };
+enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16, MF_WAY = 32, MF_EXTRA = 64 };
+
+struct times {
+    tick expires, notice;
+};
 
 /* What few messages have at a time. */
 struct extra {
     struct msg *m;
+    struct times times;
     struct body *mem;
     uint64_t bytes;
     struct list age, at_site;  /* while mem is there: of the queue, oldest first; of its only site */
@@ -61,9 +66,11 @@ struct extra {
 
 struct msg {
     uint64_t id; /* first: struct index */
-    struct extra *x;
-    uint32_t due; /* place in q->due + 1; 0: no time set */
-    tick expires, notice;
+    union {
+        struct times times; /* ask msg_times */
+        struct extra *x;    /* with MF_EXTRA; ask msg_x */
+    };
+    uint32_t due;             /* place in q->due + 1; 0: no time set */
     uint32_t arrived;         /* seconds since 2024 */
     uint32_t size, tenant;    /* size: at most 4 GiB - 1 */
     uint32_t nto, undecided;  /* undecided: not delivered, bounced, ... in memory */
@@ -78,6 +85,11 @@ struct msg {
 static inline struct msg *msg_of(struct rcpt *r)
 {
     return (struct msg *)((char *)(r - r->pos) - offsetof(struct msg, to));
+}
+static inline struct extra *msg_x(const struct msg *m) { return m->flags & MF_EXTRA ? m->x : NULL; }
+static inline struct times *msg_times(const struct msg *m)
+{
+    return m->flags & MF_EXTRA ? &m->x->times : (struct times *)&m->times;
 }
 /* In quarantine: it neither expires nor is its sender told of a delay. */
 static inline bool rcpt_kept(const struct msg *m, const struct rcpt *r)

@@ -43,7 +43,7 @@ static struct queue_entry entry_of(const struct queue *q, const struct msg *m, c
     struct queue_entry e = {
         .id = m->id,
         .arrived_ms = arrived_ms(m),
-        .expires_ms = tick_wall_ms(q, m->expires),
+        .expires_ms = tick_wall_ms(q, msg_times(m)->expires),
         .sender = msg_sender(m),
         .address = msg_address(m, r),
         .reply = rcpt_error(q, r),

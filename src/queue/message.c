@@ -52,8 +52,8 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
         return NULL;
     m->id = env->id;
     m->nto = m->undecided = n;
-    m->expires = env->expires_ms > 0 ? tick_at_wall(q, env->expires_ms) : TICK_NEVER - 1;
-    m->notice = tick_now(q);
+    msg_times(m)->expires = env->expires_ms > 0 ? tick_at_wall(q, env->expires_ms) : TICK_NEVER - 1;
+    msg_times(m)->notice = tick_now(q);
     m->arrived = env->arrived_ms / 1000 > EPOCH_S ? (uint32_t)(env->arrived_ms / 1000 - EPOCH_S) : 0;
     uint64_t size = env->head_size + env->body_size;
     m->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
@@ -96,7 +96,7 @@ struct msg *msg_new(struct queue *q, const struct envelope *env, const struct rc
 
 struct extra *msg_extra(struct msg *m)
 {
-    if (m->x)
+    if (msg_x(m))
         return m->x;
     struct extra *x = calloc(1, sizeof *x);
     if (!x)
@@ -106,23 +106,31 @@ struct extra *msg_extra(struct msg *m)
     x->m = m;
     for (uint32_t i = 0; i < m->nto; i++)
         x->untried += !(m->to[i].flags & RF_TRIED);
+    x->times = m->times;
+    m->flags |= MF_EXTRA;
     return m->x = x;
+}
+
+static void extra_free(struct msg *m)
+{
+    struct extra *x = m->x;
+    m->flags &= (uint8_t)~MF_EXTRA;
+    m->times = x->times;
+    free(x);
 }
 
 void extra_tidy(struct msg *m)
 {
-    struct extra *x = m->x;
-    if (!x || x->mem || x->job || x->running)
-        return;
-    m->x = NULL;
-    free(x);
+    struct extra *x = msg_x(m);
+    if (x && !x->mem && !x->job && !x->running)
+        extra_free(m);
 }
 
 /* ---- bodies in memory ---- */
 
 void body_forget(struct queue *q, struct msg *m)
 {
-    struct extra *x = m->x;
+    struct extra *x = msg_x(m);
     if (!x || !x->mem)
         return;
     if (!list_empty(&x->age))
@@ -135,7 +143,7 @@ void body_forget(struct queue *q, struct msg *m)
 
 static void body_keep(struct queue *q, struct msg *m)
 {
-    struct extra *x = m->x;
+    struct extra *x = msg_x(m);
     if (!x || !x->mem)
         return;
     list_push_back(&q->fresh, &x->age);
@@ -270,21 +278,21 @@ static void count_oldest(struct queue *q)
 static void set_times(struct queue *q, struct msg *m)
 {
     tick now = tick_now(q);
-    if (m->expires <= now && m->flags & MF_RECOVERED && !m->to[0].attempts)
-        m->expires = tick_after(q, GRACE_MS);
+    if (msg_times(m)->expires <= now && m->flags & MF_RECOVERED && !m->to[0].attempts)
+        msg_times(m)->expires = tick_after(q, GRACE_MS);
     if (!q->conf.notice) {
         m->flags |= MF_TOLD;
     } else if (m->flags & MF_RECOVERED) {
-        m->notice = tick_at_wall(q, ((int64_t)m->arrived + EPOCH_S) * 1000 + q->conf.notice);
-        if (m->notice <= now)
+        msg_times(m)->notice = tick_at_wall(q, ((int64_t)m->arrived + EPOCH_S) * 1000 + q->conf.notice);
+        if (msg_times(m)->notice <= now)
             m->flags |= MF_TOLD; /* before the start, as far as we know */
     } else {
-        int64_t at = m->notice + (q->conf.notice + TICK_MS - 1) / TICK_MS;
-        m->notice = at < TICK_NEVER ? (tick)at : TICK_NEVER;
+        int64_t at = msg_times(m)->notice + (q->conf.notice + TICK_MS - 1) / TICK_MS;
+        msg_times(m)->notice = at < TICK_NEVER ? (tick)at : TICK_NEVER;
     }
-    msg_due(q, m, m->expires);
+    msg_due(q, m, msg_times(m)->expires);
     if (!(m->flags & MF_TOLD))
-        msg_due(q, m, m->notice);
+        msg_due(q, m, msg_times(m)->notice);
 }
 
 /* Before any recipient is counted: recipients of one site come to stand together. */
@@ -358,9 +366,9 @@ void msg_pump(struct queue *q, struct msg *m)
 
 void msg_free_bare(struct msg *m)
 {
-    if (m->x) {
+    if (msg_x(m)) {
         body_drop(&m->x->mem);
-        free(m->x);
+        extra_free(m);
     }
     msg_give(m);
 }
@@ -370,10 +378,10 @@ void msg_free(struct queue *q, struct msg *m)
     for (uint32_t i = 0; i < m->nto; i++)
         if (m->to[i].state != R_DONE)
             rcpt_done(q, &m->to[i]);
-    if (m->x) {
-        job_free(m->x->job);
-        job_free(m->x->running);
-        m->x->job = m->x->running = NULL;
+    if (msg_x(m)) {
+        job_free(msg_x(m)->job);
+        job_free(msg_x(m)->running);
+        msg_x(m)->job = msg_x(m)->running = NULL;
         body_forget(q, m);
         extra_tidy(m);
     }
@@ -389,6 +397,6 @@ void msg_free(struct queue *q, struct msg *m)
 
 void msg_release(struct queue *q, struct msg *m)
 {
-    if (!m->undecided && !m->pending && !m->active && !(m->x && (m->x->job || m->x->running)))
+    if (!m->undecided && !m->pending && !m->active && !(msg_x(m) && (msg_x(m)->job || msg_x(m)->running)))
         msg_free(q, m);
 }

@@ -36,9 +36,9 @@ static bool release(struct queue *q, struct rcpt *r)
         return false;
     r->flags = (uint8_t)((r->flags & ~RF_HOLD) | RF_RELEASED);
     struct msg *m = msg_of(r);
-    if (m->flags & MF_QUARANTINE && m->expires < tick_after(q, NEW_LIFE_MS)) {
-        m->expires = tick_after(q, NEW_LIFE_MS);
-        msg_due(q, m, m->expires);
+    if (m->flags & MF_QUARANTINE && msg_times(m)->expires < tick_after(q, NEW_LIFE_MS)) {
+        msg_times(m)->expires = tick_after(q, NEW_LIFE_MS);
+        msg_due(q, m, msg_times(m)->expires);
     }
     if (r->state == R_HELD)
         rcpt_ready(q, r, false);

@@ -74,8 +74,8 @@ static struct ticket *ticket_next(struct queue *q, struct site *s)
         return NULL;
     gather(q, s, r, t);
     m->active++;
-    if (m->x && m->x->mem)
-        t->mem = body_ref(m->x->mem);
+    if (msg_x(m) && msg_x(m)->mem)
+        t->mem = body_ref(msg_x(m)->mem);
     return t;
 }
 

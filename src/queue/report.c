@@ -30,7 +30,7 @@ static struct job *job_new(struct queue *q, struct msg *m)
     list_init(&j->link);
     j->m = m;
     j->rep.id = m->id;
-    j->rep.retry_until_ms = tick_wall_ms(q, m->expires);
+    j->rep.retry_until_ms = tick_wall_ms(q, msg_times(m)->expires);
     arena_init(&j->arena, 512, JOB_MEMORY);
     j->at = tick_after(q, COLLECT_MS);
     return j;
@@ -80,10 +80,10 @@ static bool put(struct job *j, const struct rcpt *r, uint8_t outcome, str reply,
 bool job_add(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str remote)
 {
     struct msg *m = msg_of(r);
-    struct job *j = m->x ? m->x->job : NULL;
+    struct job *j = msg_x(m) ? msg_x(m)->job : NULL;
     if (!j && !(j = job_new(q, m)))
         return false;
-    m->x->job = j;
+    msg_x(m)->job = j;
     tick soon = tick_after(q, COLLECT_SUCCESS_MS);
     if (outcome == OUT_DELIVERED && soon < j->at)
         j->at = soon;
@@ -91,7 +91,7 @@ bool job_add(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str re
     if (put(j, r, outcome, reply, remote))
         return true;
     if (!j->rep.nto) {
-        m->x->job = NULL;
+        msg_x(m)->job = NULL;
         job_free(j);
         extra_tidy(m);
     }
@@ -101,7 +101,7 @@ bool job_add(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str re
 /* When a job of the message wants to be looked at. */
 tick job_due(const struct msg *m)
 {
-    const struct extra *x = m->x;
+    const struct extra *x = msg_x(m);
     if (!x)
         return TICK_NEVER;
     if (x->running)
@@ -129,7 +129,7 @@ static void enqueue(struct queue *q, struct job *j)
 
 void job_try(struct queue *q, struct msg *m)
 {
-    struct extra *x = m->x;
+    struct extra *x = msg_x(m);
     if (!x || m->pending)
         return;
     struct job *j = x->running;
@@ -157,8 +157,8 @@ void jobs_try_all(struct queue *q)
 
 void job_notice(struct queue *q, struct msg *m)
 {
-    if (m->x && m->x->running) { /* one report at a time */
-        m->notice = tick_after(q, COLLECT_MS);
+    if (msg_x(m) && msg_x(m)->running) { /* one report at a time */
+        msg_times(m)->notice = tick_after(q, COLLECT_MS);
         return;
     }
     struct job *j = job_new(q, m);
@@ -177,7 +177,7 @@ void job_notice(struct queue *q, struct msg *m)
         extra_tidy(m);
         return;
     }
-    m->x->running = j;
+    msg_x(m)->running = j;
     enqueue(q, j);
 }
 
@@ -193,7 +193,7 @@ static void job_failed(struct queue *q, struct job *j)
 static void job_over(struct queue *q, struct job *j)
 {
     struct msg *m = j->m;
-    m->x->running = NULL;
+    msg_x(m)->running = NULL;
     if (!j->rep.delayed) {
         m->undecided -= j->rep.nto;
         for (uint32_t i = 0; i < j->rep.nto; i++)
@@ -227,7 +227,7 @@ static void reporter(void *arg)
             continue;
         }
         j->rep.last = !j->rep.delayed && m->undecided == j->rep.nto;
-        j->rep.mem = m->x->mem;
+        j->rep.mem = msg_x(m)->mem;
         struct body *mem = j->rep.mem ? body_ref(j->rep.mem) : NULL;
         err e = m->undecided ? q->ops.report(q->ops.arg, &j->rep) : OK; /* a late delay notice is not sent */
         body_drop(&mem);

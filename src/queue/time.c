@@ -40,7 +40,7 @@ tick retry_tick(struct queue *q, const struct msg *m, unsigned attempts, rt_time
         t = least;
     if (m->nto > MANY)
         t += COARSE - 1 - (t - 1) % COARSE;
-    return t < m->expires ? t : m->expires;
+    return t < msg_times(m)->expires ? t : msg_times(m)->expires;
 }
 
 tick tick_latest(const struct queue *q)
@@ -69,17 +69,18 @@ static tick next_look(const struct queue *q, const struct msg *m)
             at = r->next;
         open |= r->state <= R_ACTIVE && !rcpt_kept(m, r);
     }
-    if (open && m->expires > now && m->expires < at) /* those active after it are told when they come back */
-        at = m->expires;
-    if (open && !(m->flags & MF_TOLD) && m->notice < at)
-        at = m->notice;
+    if (open && msg_times(m)->expires > now &&
+        msg_times(m)->expires < at) /* those active after it are told when they come back */
+        at = msg_times(m)->expires;
+    if (open && !(m->flags & MF_TOLD) && msg_times(m)->notice < at)
+        at = msg_times(m)->notice;
     return at > now ? at : now + 1;
 }
 
 static void look(struct queue *q, struct msg *m)
 {
     tick now = tick_now(q);
-    bool over = now >= m->expires, waits = false;
+    bool over = now >= msg_times(m)->expires, waits = false;
     for (uint32_t i = 0; i < m->nto; i++) {
         struct rcpt *r = &m->to[i];
         if (rcpt_kept(m, r))
@@ -92,7 +93,7 @@ static void look(struct queue *q, struct msg *m)
             rcpt_ready(q, r, false);
         }
     }
-    if (waits && !over && !(m->flags & MF_TOLD) && now >= m->notice)
+    if (waits && !over && !(m->flags & MF_TOLD) && now >= msg_times(m)->notice)
         job_notice(q, m);
     job_try(q, m);
     msg_pump(q, m);
