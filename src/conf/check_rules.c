@@ -418,6 +418,8 @@ static bool changes(enum rule_do what)
     case RULE_DO_HEADER_CHANGE:
     case RULE_DO_HEADER_REMOVE:
     case RULE_DO_BODY:
+    case RULE_DO_CLASS:
+    case RULE_DO_SEND_BY:
         return true;
     default:
         return false;

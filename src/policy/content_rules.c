@@ -8,6 +8,7 @@ bool fact_attachment(struct policy *p, const struct matter *m, str name, fact_se
 {
     const struct scan_found *f = content_look(p, m);
     (void)name;
+    p->short_of_memory |= !f;
     for (size_t i = 0; f && i < f->n; i++)
         if (f->v[i].name.n && see_text(f->v[i].name, see, arg))
             return true;
@@ -19,6 +20,7 @@ bool fact_attachment_type(struct policy *p, const struct matter *m, str name, fa
 {
     const struct scan_found *f = content_look(p, m);
     (void)name;
+    p->short_of_memory |= !f;
     for (size_t i = 0; f && i < f->n; i++) {
         const struct scan_item *it = &f->v[i];
         bool plain = it->flags & SCAN_OTHER_NAME || (it->flags & SCAN_WHOLE && it->type <= SCAN_XML && !it->name.n);

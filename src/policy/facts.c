@@ -200,9 +200,9 @@ FACT(header)
         AUTO_BUF value = {0};
         if (!str_ieq(f.name, title))
             continue;
-        buf_init(&value, HEAD_FIELD_MAX);
+        buf_init(&value, f.value.n + 1); /* it can only become shorter */
         head_unfold(&value, f.value);
-        p->short_of_memory |= value.e == E_NOMEM;
+        p->short_of_memory |= value.e != OK;
         if (see_text(value.n ? buf_str(&value) : S(""), see, arg))
             return true;
     }

@@ -47,11 +47,9 @@ struct policy {
     void *hear_arg;
 };
 
-/* A condition that was judged meanwhile may be false only for want of memory: nothing may follow from it. */
-static inline bool policy_lacks_memory(const struct policy *p)
-{
-    return p->short_of_memory || p->tx.e == E_NOMEM || p->session.e == E_NOMEM;
-}
+/* A condition that was judged meanwhile may be false only for want of memory, or because one transaction had used up
+ * what it may have: nothing may follow from it. */
+static inline bool policy_lacks_memory(const struct policy *p) { return p->short_of_memory || p->tx.e || p->session.e; }
 
 /* The last filter: the score against the thresholds of group policy. */
 unsigned score_wants(const struct source *s, const struct conf *c);

@@ -136,7 +136,7 @@ bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, s
     for (size_t i = 0; i < r->nactions && v->kind == VERDICT_CONTINUE; i++)
         if (r->monitor)
             policy_note(p, m, v->by, would[r->actions[i].what], r->actions[i].value.p ? r->actions[i].value : S(""));
-        else if (!act(p, r, &r->actions[i], m, v))
+        else if (!act(p, r, &r->actions[i], m, v) || policy_lacks_memory(p))
             return false;
     return true;
 }

@@ -222,6 +222,32 @@ static void no_memory(void)
     policy_free(&p);
 }
 
+/* Likewise when the transaction has used up its memory: at the limit it is judged, beyond it is not. */
+static void memory_limit(void)
+{
+    struct policy *p;
+    struct verdict v;
+    str why = S("");
+    struct conf_rule rule = {.title = S("r"), .everywhere = true, .phase = (enum rule_phase)PHASE_HEADER};
+    struct conf c = {.rules = &rule, .nrules = 1};
+    size_t need = 0;
+    for (int beyond = 0; beyond < 2; beyond++) {
+        set_up(&p, &c);
+        CHECK(rule_condition(S("author is someone@else.test"), &p->session, &rule.cond, &why));
+        verdict_init(&v);
+        if (!need) {
+            CHECK(rules_run(p, NULL, PHASE_HEADER, &m, &v));
+            need = p->tx.used;
+            CHECK(need > 0);
+            policy_tx_end(p);
+        }
+        p->tx.max = need - 16 * (size_t)beyond; /* what arenas hand out is rounded up to that */
+        CHECK(rules_run(p, NULL, PHASE_HEADER, &m, &v) == !beyond);
+        CHECK(p->tx.e == (beyond ? E_LIMIT : OK));
+        policy_free(&p);
+    }
+}
+
 static void all(void *arg, int index)
 {
     (void)arg;
@@ -232,6 +258,7 @@ static void all(void *arg, int index)
     sums();
     of_session();
     no_memory();
+    memory_limit();
     rt_stop();
 }
 

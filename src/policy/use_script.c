@@ -112,7 +112,9 @@ unsigned use_script_wants(const struct source *s, const struct conf *c)
     unsigned phases = 0;
     (void)s, (void)c;
     lock_take(&current.lock);
-    unsigned hooks = current.script ? script_hooks(current.script) : current.wanted ? 1u << SCRIPT_ON_mail : 0;
+    /* Nobody knows the hooks of one that could not be loaded: it fails from the first moment on, and on the way out. */
+    const unsigned all = 1u << SCRIPT_ON_connect | 1u << SCRIPT_ON_mail | 1u << SCRIPT_ON_route;
+    unsigned hooks = current.script ? script_hooks(current.script) : current.wanted ? all : 0;
     lock_drop(&current.lock);
     for (enum phase ph = 0; hooks && ph < PHASE_COUNT; ph++)
         phases |= hooks & 1u << hook_of[ph] ? PHASE_BIT(ph) : 0;
@@ -164,10 +166,11 @@ static void translate(struct policy *p, const struct script_verdict *s, struct v
     }
 }
 
-static void failed(const struct conf *c, err e, struct verdict *v)
+/* What was accepted is never bounced because a script fails: it waits. */
+static void failed(const struct conf *c, enum phase ph, err e, struct verdict *v)
 {
     v->by = "script that failed";
-    if (e == E_CANCELLED || c->lua_fail == CONF_SAFE_DEFER)
+    if (e == E_CANCELLED || c->lua_fail == CONF_SAFE_DEFER || (ph >= PHASE_ROUTE && c->lua_fail == CONF_SAFE_REFUSE))
         verdict_reply(v, 451, "4.3.5", "The policy of this server cannot be evaluated now; try again later");
     else if (c->lua_fail == CONF_SAFE_REFUSE)
         verdict_reply(v, 550, "5.3.5", "The policy of this server cannot be evaluated");
@@ -220,12 +223,12 @@ bool use_script_run(struct policy *p, void **own, enum phase ph, struct matter *
     if (!h)
         return false;
     if (!h->script) {
-        failed(m->conf, E_UNKNOWN, v);
+        failed(m->conf, ph, E_UNKNOWN, v);
         return true;
     }
     err e = ask(p, h, ph, S(""), m, &said);
     if (e && e != E_NOT_FOUND)
-        failed(m->conf, e, v);
+        failed(m->conf, ph, e, v);
     else if (!e)
         translate(p, &said, v);
     return true;
@@ -247,7 +250,7 @@ bool act_script(struct policy *p, const struct conf_rule *rule, const struct rul
         rt_log(EV_script_failed, log_num((int64_t)(m->source ? m->source->session : 0)), log_str(a->name),
                log_c("there is no such function"));
     if (e)
-        failed(m->conf, e, v);
+        failed(m->conf, p->phase, e, v);
     else
         translate(p, &said, v);
     return true;

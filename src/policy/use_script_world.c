@@ -296,6 +296,7 @@ static err edit(void *subject, const struct script_edit *x)
         [SCRIPT_EDIT_BODY] = EDIT_BODY,
         [SCRIPT_EDIT_TAG] = EDIT_TAG,
         [SCRIPT_EDIT_PRIORITY] = EDIT_CLASS,
+        [SCRIPT_EDIT_WAY] = EDIT_WAY,
     };
     static const char *const what[] = {
         [SCRIPT_EDIT_SENDER] = "set sender",
@@ -308,6 +309,7 @@ static err edit(void *subject, const struct script_edit *x)
         [SCRIPT_EDIT_BODY] = "replace body",
         [SCRIPT_EDIT_TAG] = "tag",
         [SCRIPT_EDIT_PRIORITY] = "class",
+        [SCRIPT_EDIT_WAY] = "send by",
     };
     const struct script_subject *s = subject;
     struct edit e = {.kind = kinds[x->kind], .index = x->index, .name = x->name, .value = x->value};
@@ -315,8 +317,11 @@ static err edit(void *subject, const struct script_edit *x)
     struct addr a;
     AUTO_ARENA mem = {0};
     arena_init(&mem, 512, 4096);
-    if (x->kind == SCRIPT_EDIT_BODY && !s->matter->octets)
-        return E_UNSUPPORTED;
+    char number[4];
+    struct buf class;
+    buf_init_fixed(&class, number, sizeof number);
+    if (x->kind == SCRIPT_EDIT_WAY && !conf_route_named(s->matter->conf, x->value))
+        return E_NOT_FOUND;
     if (x->kind == SCRIPT_EDIT_RCPT_REMOVE && !x->value.n)
         e.value = s->matter->to;
     if ((x->kind == SCRIPT_EDIT_RCPT_ADD || x->kind == SCRIPT_EDIT_SENDER) &&
@@ -327,8 +332,13 @@ static err edit(void *subject, const struct script_edit *x)
     if (x->kind == SCRIPT_EDIT_BODY)
         e.value = S("");
     why = why ? why : policy_add_edit(s->policy, &e);
+    if (x->kind == SCRIPT_EDIT_PRIORITY)
+        buf_add_u64(&class, x->index);
     if (!why)
-        policy_note(s->policy, s->matter, "script", what[x->kind], e.name.n ? e.name : e.value);
+        policy_note(s->policy, s->matter, "script", what[x->kind],
+                    class.n    ? buf_str(&class)
+                    : e.name.n ? e.name
+                               : e.value);
     body_drop(&b);
     return why;
 }

@@ -99,12 +99,18 @@ static enum recv_take drop(struct recv_client *k, const struct rcpt_cmd *m, cons
 }
 
 /* The recipient that this one has become, and what is said of it to the server. */
-static bool redirect(struct recv_client *k, str to, struct rcpt_cmd *m, str *args)
+static bool redirect(struct recv_client *k, str to, const struct rcpt_cmd *m, struct rcpt_cmd *ret, str *args)
 {
     struct tx *t = k->tx;
-    *args = arena_printf(&t->arena, "TO:<" STR_FMT ">", STR_ARG(to));
+    char mem[NOTIFY_TEXT];
+    struct buf notify;
+    str orcpt = m->p.orcpt_raw.n ? m->p.orcpt_raw : S("");
+    buf_init_fixed(&notify, mem, sizeof mem);
+    cmd_notify_print(&notify, m->p.notify);
+    *args = arena_printf(&t->arena, "TO:<" STR_FMT ">" STR_FMT "%s" STR_FMT, STR_ARG(to), STR_ARG(buf_str(&notify)),
+                         orcpt.n ? " ORCPT=" : "", STR_ARG(orcpt));
     return args->p && (text_ascii(to) || front_of(k)->mail.p.smtputf8) &&
-           !cmd_rcpt(*args, EXT_ALL, true, true, &t->arena, m);
+           !cmd_rcpt(*args, EXT_ALL, true, true, &t->arena, ret);
 }
 
 /* What is beyond all rules and servers: it is said to the server that takes it. */
@@ -156,7 +162,7 @@ static enum recv_take by_verdict(struct recv_client *k, const struct rcpt_cmd *m
         return drop(k, m, v, r);
     if (v->kind != VERDICT_REDIRECT)
         return pass_on(k, m, args, r);
-    if (!redirect(k, v->to, &other, &args))
+    if (!redirect(k, v->to, m, &other, &args))
         return refused(k, r, 451, "4.3.5", "The address that this recipient is redirected to does not exist");
     return pass_on(k, &other, args, r);
 }

@@ -156,6 +156,8 @@ static int edit(lua_State *L, const struct script_edit *x)
     err e = c->q->world->edit(c->q->subject, x);
     if (e == E_SYNTAX)
         return luaL_error(L, "this is not allowed: a name or value that cannot stand there");
+    if (e == E_NOT_FOUND)
+        return luaL_error(L, "there is no section of this name in the configuration");
     if (e == E_UNSUPPORTED)
         return luaL_error(L, "this cannot be changed in this hook");
     if (e)
@@ -283,8 +285,15 @@ static int priority(lua_State *L)
 {
     struct script_edit x = {.kind = SCRIPT_EDIT_PRIORITY};
     lua_Integer n = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, n >= 0 && n <= 9, 1, "a number from 0 to 9 was expected");
+    luaL_argcheck(L, n >= 0 && n <= 255, 1, "a number from 0 to 255 was expected");
     x.index = (uint32_t)n;
+    return edit(L, &x);
+}
+
+/* send_by(title of a section route) */
+static int send_by(lua_State *L)
+{
+    const struct script_edit x = {.kind = SCRIPT_EDIT_WAY, .value = arg_str(L, 1)};
     return edit(L, &x);
 }
 
@@ -292,6 +301,8 @@ static int score(lua_State *L)
 {
     struct call *c = call_of(L, "score");
     double points = luaL_checknumber(L, 1);
+    if (c->q->hook >= SCRIPT_ON_route)
+        return luaL_error(L, "score: the message was accepted, its points were added up");
     need(L, c->q->world->score != NULL, "scores");
     luaL_argcheck(L, points >= -1000 && points <= 1000, 1, "points from -1000 to 1000 were expected");
     c->q->world->score(c->q->subject, points, arg_opt(L, 2));
@@ -311,6 +322,7 @@ void api_message(lua_State *L)
                                       {"tag", tag},
                                       {"tagged", tagged},
                                       {"priority", priority},
+                                      {"send_by", send_by},
                                       {"score", score},
                                       {NULL, NULL}};
     luaL_setfuncs(L, global, 0);

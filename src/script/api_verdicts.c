@@ -13,6 +13,8 @@ static str keep(lua_State *L, struct call *c, str s)
 static int decide(lua_State *L, enum script_kind kind)
 {
     struct call *c = call_of(L, script_kind_name(kind));
+    if (kind >= SCRIPT_DISCARD && c->q->hook < SCRIPT_ON_mail)
+        return luaL_error(L, "%s: there is no message yet in this hook", script_kind_name(kind));
     c->verdict->kind = kind;
     return call_end(L, c);
 }

@@ -225,6 +225,9 @@ static void give_back(void *arg)
     } else {
         luaL_unref(st->L, LUA_REGISTRYINDEX, c->ref);
     }
+    /* Room for a string that was not to be had is freed by a finalizer, which a collection for want of memory skips. */
+    if (c->refused && c->L)
+        lua_gc(st->L, LUA_GCCOLLECT);
     c->L = NULL;
 }
 

@@ -49,7 +49,8 @@ struct script_edit {
         SCRIPT_EDIT_HEADER_REMOVE, /* the index-th of this name; 0: all */
         SCRIPT_EDIT_BODY,          /* value: any line ends */
         SCRIPT_EDIT_TAG,           /* name, value */
-        SCRIPT_EDIT_PRIORITY       /* index */
+        SCRIPT_EDIT_PRIORITY,      /* index */
+        SCRIPT_EDIT_WAY            /* value: title of a route; E_NOT_FOUND: there is none */
     } kind;
     uint32_t index;
     str name, value;

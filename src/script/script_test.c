@@ -97,6 +97,10 @@ static const struct row {
     {"function on.mail() for i = 1, 51 do log(i) end end", "! t.lua:1: more than 50 lines of log"},
     {"function on.mail() for i = 1, 51 do in_list('bad', 'x') end end",
      "! t.lua:1: more than 50 questions (lua { questions })"},
+    {"function on.mail() send_by('bulk') priority(255) end", "continue"},
+    {"function on.mail() send_by('none') end", "! t.lua:1: there is no section of this name in the configuration"},
+    {"function on.mail() priority(256) end",
+     "! t.lua:1: bad argument #1 to 'priority' (a number from 0 to 255 was expected)"},
     /* budgets */
     {"function on.mail()\n while true do end end", "! t.lua:2: used up its instructions (lua { instructions })"},
     {"function on.mail() while true do pcall(function() while true do end end) end end",

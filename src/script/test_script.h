@@ -62,6 +62,8 @@ static inline err subject_edit(void *arg, const struct script_edit *e)
     struct subject *s = arg;
     if (e->kind == SCRIPT_EDIT_RCPT_ADD && str_find(e->value, '@') == STR_NONE)
         return E_SYNTAX;
+    if (e->kind == SCRIPT_EDIT_WAY && !str_eq(e->value, S("bulk")))
+        return E_NOT_FOUND;
     buf_printf(&s->log, "%d " STR_FMT "=" STR_FMT " %u\n", (int)e->kind, STR_ARG(e->name), STR_ARG(e->value), e->index);
     return OK;
 }
