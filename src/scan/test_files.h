@@ -147,3 +147,40 @@
     "ZS4KUEsDBBQAAAAIAAAAIQAucF2kDQAAAEwAAAAFAAAAYi5leGXzjWIgGzgAcYArgg8AUEsBAhQD\r\n"                                 \
     "FAAAAAgAAAAhAC5wXaQNAAAATAAAAAUAAAAAAAAAAAAAAIABAAAAAGIuZXhlUEsFBgAAAAABAAEA\r\n"                                 \
     "MwAAADAAAAAAAA==\r\n"
+/* Local headers that are wrong about the size of the first file, of which the central directory says the truth. */
+#define ZIP_STORED_SHORT                                                                                               \
+    "UEsDBBQAAAAAAIMYIlx1fD+XAQAAAAEAAAAFAAAAYi50eHRNWgAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAAAAAUEUAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFBLAwQUAAAA\r\n"                                 \
+    "AACDGCJchqYQNgUAAAAFAAAABQAAAGMudHh0aGVsbG9QSwECFAMUAAAAAACDGCJcdXw/l4AAAACA\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAAAACDGCJchqYQNgUAAAAFAAAABQAA\r\n"                                 \
+    "AAAAAAAAAAAAgAGjAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAywAAAAAA\r\n"
+#define ZIP_STORED_NONE                                                                                                \
+    "UEsDBBQAAAAAAIMYIlx1fD+XAAAAAAAAAAAFAAAAYi50eHRNWgAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAAAAAUEUAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFBLAwQUAAAA\r\n"                                 \
+    "AACDGCJchqYQNgUAAAAFAAAABQAAAGMudHh0aGVsbG9QSwECFAMUAAAAAACDGCJcdXw/l4AAAACA\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAAAACDGCJchqYQNgUAAAAFAAAABQAA\r\n"                                 \
+    "AAAAAAAAAAAAgAGjAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAywAAAAAA\r\n"
+#define ZIP_STORED_STREAMED                                                                                            \
+    "UEsDBBQACAAAAIMYIlx1fD+XAAAAAAAAAAAFAAAAYi50eHRNWgAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAAAAAUEUAAAAAAAAAAAAAAAAA\r\n"                                 \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFBLAwQUAAAA\r\n"                                 \
+    "AACDGCJchqYQNgUAAAAFAAAABQAAAGMudHh0aGVsbG9QSwECFAMUAAAAAACDGCJcdXw/l4AAAACA\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAAAACDGCJchqYQNgUAAAAFAAAABQAA\r\n"                                 \
+    "AAAAAAAAAAAAgAGjAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAywAAAAAA\r\n"
+#define ZIP_DEFLATED_SHORT                                                                                             \
+    "UEsDBBQAAAAIAIMYIlx1fD+XAwAAAAMAAAAFAAAAYi50eHTzjWIgGzgAcYAr+fpBAABQSwMEFAAA\r\n"                                 \
+    "AAgAgxgiXPXck38KAAAALQAAAAUAAABjLnR4dMtIzcnJzyCSAABQSwECFAMUAAAACACDGCJcdXw/\r\n"                                 \
+    "lw8AAACAAAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAACACDGCJc9dyTfwoAAAAt\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEyAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAXwAAAAAA\r\n"
+#define ZIP_DEFLATED_NONE                                                                                              \
+    "UEsDBBQAAAAIAIMYIlx1fD+XAAAAAAAAAAAFAAAAYi50eHTzjWIgGzgAcYAr+fpBAABQSwMEFAAA\r\n"                                 \
+    "AAgAgxgiXPXck38KAAAALQAAAAUAAABjLnR4dMtIzcnJzyCSAABQSwECFAMUAAAACACDGCJcdXw/\r\n"                                 \
+    "lw8AAACAAAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAACACDGCJc9dyTfwoAAAAt\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEyAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAXwAAAAAA\r\n"
+#define ZIP_DEFLATED_LONG                                                                                              \
+    "UEsDBBQAAAAIAIMYIlx1fD+XoA8AAKAPAAAFAAAAYi50eHTzjWIgGzgAcYAr+fpBAABQSwMEFAAA\r\n"                                 \
+    "AAgAgxgiXPXck38KAAAALQAAAAUAAABjLnR4dMtIzcnJzyCSAABQSwECFAMUAAAACACDGCJcdXw/\r\n"                                 \
+    "lw8AAACAAAAABQAAAAAAAAAAAAAAgAEAAAAAYi50eHRQSwECFAMUAAAACACDGCJc9dyTfwoAAAAt\r\n"                                 \
+    "AAAABQAAAAAAAAAAAAAAgAEyAAAAYy50eHRQSwUGAAAAAAIAAgBmAAAAXwAAAAAA\r\n"

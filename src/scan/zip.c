@@ -102,16 +102,14 @@ static void local_name(struct zip *z)
     z->g.skip = skip;
 }
 
-static void file_ends(struct zip *z)
-{
-    file_known(z);
-    next(z, ZIP_SIGN, 4);
-}
+/* The file stays open until the next record is there: when none is, its header was wrong about its size. */
+static void file_ends(struct zip *z) { next(z, ZIP_SIGN, 4); }
 
 /* What is left of a file of known size is not looked at. */
 static void skip_rest(struct zip *z)
 {
     uint64_t left = z->packed;
+    file_known(z);
     file_ends(z);
     z->g.skip = left;
 }
@@ -125,18 +123,21 @@ static size_t inflate_some(struct zip *z, str in)
     int r = z->inflating ? inflate(&z->z, Z_NO_FLUSH) : Z_DATA_ERROR;
     str out = {z->out, sizeof z->out - z->z.avail_out};
     size_t used = in.n - z->z.avail_in;
-    bool room = look_unpacked(z->look, out.n), known = z->packed != UNKNOWN;
+    bool room = look_unpacked(z->look, out.n);
     bool full = head_take(&z->head, &out);
-    if (known)
-        z->packed -= used;
-    if (r == Z_STREAM_END) {
-        if (known && z->packed)
-            damaged(z);
-        known ? skip_rest(z) : file_ends(z);
-    } else if (r != Z_OK && r != Z_BUF_ERROR) {
+    if (z->packed != UNKNOWN && used > z->packed) { /* more than its header says */
+        damaged(z);
+        z->packed = UNKNOWN;
+    }
+    bool known = z->packed != UNKNOWN;
+    z->packed -= known ? used : 0;
+    if (r == Z_STREAM_END && (!known || z->packed == 0)) {
+        file_known(z);
+        file_ends(z);
+    } else if (r == Z_STREAM_END || (r != Z_OK && r != Z_BUF_ERROR)) {
         damaged(z);
         file_known(z);
-        known ? skip_rest(z) : seek(z);
+        seek(z);
     } else if (known && (full || !room)) {
         skip_rest(z);
     } else if (!room) {
@@ -145,17 +146,24 @@ static size_t inflate_some(struct zip *z, str in)
     return used;
 }
 
+/* All that the header says is here; what is being inflated says itself where it ends. */
+static bool is_over(const struct zip *z)
+{
+    bool inflating = z->method == DEFLATED && !(z->flags & FLAG_ENCRYPTED) && z->head.n;
+    return z->state == ZIP_DATA && z->packed == 0 && !z->g.skip && !inflating;
+}
+
 static void data(struct zip *z, str *in)
 {
-    str s = str_sub(*in, 0, z->packed < in->n ? (size_t)z->packed : in->n);
     bool secret = z->flags & FLAG_ENCRYPTED;
-    if (z->packed == 0) {
+    if (is_over(z)) {
         file_ends(z);
     } else if (!secret && z->method == DEFLATED) {
-        *in = str_skip(*in, inflate_some(z, s));
+        *in = str_skip(*in, inflate_some(z, *in));
     } else if (secret || z->method != STORED) {
         skip_rest(z);
     } else {
+        str s = str_sub(*in, 0, z->packed < in->n ? (size_t)z->packed : in->n);
         size_t n = s.n;
         bool full = head_take(&z->head, &s);
         z->packed -= n - s.n;
@@ -163,6 +171,24 @@ static void data(struct zip *z, str *in)
         if (full)
             skip_rest(z);
     }
+}
+
+/* No record where the header of the file before said that it ends: then it goes on here. */
+static void goes_on(struct zip *z)
+{
+    str more = {z->g.p, 4};
+    damaged(z);
+    if (z->item != SIZE_MAX && z->method == DEFLATED) {
+        z->packed = UNKNOWN;
+        next(z, ZIP_DATA, 0);
+        begin_inflating(z);
+        inflate_some(z, more);
+        return;
+    }
+    if (z->item != SIZE_MAX)
+        head_take(&z->head, &more);
+    seek(z);
+    memcpy(z->window, z->g.p, sizeof z->window);
 }
 
 /* ---- the directory ---- */
@@ -204,6 +230,8 @@ static void central_name(struct zip *z)
 
 static void sign(struct zip *z, uint32_t is)
 {
+    if (is == LOCAL || is == CENTRAL || is == END || is == SPLIT || is == DESCRIPTOR || is == END64 || is == LOCATOR64)
+        file_known(z);
     switch (is) {
     case LOCAL:
         if (z->central || z->ended)
@@ -225,7 +253,11 @@ static void sign(struct zip *z, uint32_t is)
         seek(z);
         break;
     default:
-        if (!z->ended || z->g.p[0])
+        if (!z->ended) {
+            goes_on(z);
+            break;
+        }
+        if (z->g.p[0])
             damaged(z);
         seek(z);
         memcpy(z->window, z->g.p, sizeof z->window);
@@ -271,8 +303,11 @@ static void end_record(struct zip *z)
 
 void zip_feed(struct zip *z, str in)
 {
-    while ((in.n || (z->state == ZIP_DATA && z->packed == 0 && !z->g.skip)) && z->state != ZIP_STOP) {
+    while ((in.n || is_over(z)) && z->state != ZIP_STOP) {
         if (z->state == ZIP_SEEK && !z->g.skip) {
+            str head = in;
+            if (z->item != SIZE_MAX && z->method == STORED) /* the size comes behind it */
+                head_take(&z->head, &head);
             look_for(z, &in);
             continue;
         }
