@@ -24,7 +24,7 @@ struct act_walk {
     } * found;
     size_t n, cap;
     uint64_t recipients, messages, last_id;
-    bool shown_more, nomem;
+    bool shown_more, nomem, by_id;
 };
 
 static void show(struct act_walk *w, const struct queue_entry *e)
@@ -65,6 +65,8 @@ static bool grow(struct act_walk *w)
 static void each(void *arg, const struct queue_entry *e)
 {
     struct act_walk *w = arg;
+    if (e->quarantine && !w->s->args.filter.quarantine && !w->by_id)
+        return; /* what was judged to be harmful is not let go, or lost, by a filter that happens to fit */
     if (w->s->args.dry_run) {
         show(w, e);
         w->recipients++;
@@ -149,6 +151,7 @@ static int one_by_id(struct act_walk *w, const struct verb *v, str word)
     if (!ctl_want_id(w->s, word, &f.id))
         return EXIT_USAGE;
     uint64_t before = w->recipients;
+    w->by_id = true;
     int status = walk(w, v, &f);
     if (status == EXIT_OK && w->recipients == before && !w->s->args.filtered) {
         ctl_fail(w->s, EXIT_FAIL,

@@ -85,7 +85,7 @@ static void envelope_text(struct buf *b, const struct envelope *e, int64_t now)
     text_age(b, (now - e->arrived_ms) / 1000);
     buf_add_c(b, " ago\nexpires    ");
     text_time(b, e->expires_ms);
-    buf_add_char(b, '\n');
+    buf_add_c(b, e->flags & ENV_QUARANTINE ? ", not while it is in quarantine\n" : "\n");
     envelope_line(b, "client", e->client);
     envelope_line(b, "helo", e->helo);
     envelope_line(b, "user", e->user);

@@ -279,6 +279,10 @@ static void left_text(struct left_walk *w, const struct queue_entry *e)
     struct buf *b = &w->o->b;
     buf_add_c(b, "  now: ");
     text_safe(b, e->address);
+    if (e->quarantine) {
+        buf_add_c(b, " is in quarantine until an operator releases or deletes it, or quarantine.max-age is over\n");
+        return;
+    }
     if (e->state[0] == 'h') {
         buf_add_c(b, " is held until an operator releases it");
     } else if (e->state[0] == 'a') {
