@@ -323,6 +323,7 @@ static void open_counts(const struct child_start *w)
     buf_init_fixed(&why, mem, sizeof mem);
     quota_keep();
     guard_keep();
+    script_store_keep();
     if (counts_open(w->folders.data, &why))
         rt_log(EV_counts_failed, log_str(buf_str(&why)));
 }

@@ -158,9 +158,8 @@ err script_call(struct script *s, const struct script_request *q, struct script_
 /* Octets that `store` may hold, keys and all; less than now: entries go. */
 void script_store_limit(size_t most);
 size_t script_store_used(void);
-/* All that has not expired, to be kept over a restart, and the other direction (what is damaged is left out). */
-void script_store_save(struct buf *out);
-void script_store_load(str saved);
+/* What has not expired outlives the process, up to 20,000 entries of at most 1,000 octets: before counts_open. */
+void script_store_keep(void);
 /* Numbers that scripts count by `metric`, in the format of metrics_print. */
 void script_metrics_print(struct buf *out);
 

@@ -4,9 +4,10 @@
  */
 #include "base/map.h"
 #include "base/text.h"
+#include "db/counts.h"
 #include "script/internal.h"
 
-enum { METRICS_MAX = 100, STORE_VERSION = 1 };
+enum { METRICS_MAX = 100 };
 
 struct item {
     struct map_node node;
@@ -155,50 +156,60 @@ size_t script_store_used(void)
     return n;
 }
 
-/* ---- kept over a restart ---- */
+/* ---- kept over a restart: what is small (db/counts.h) ---- */
 
-void script_store_save(struct buf *out)
+static void put_item(struct buf *b, const struct item *x)
 {
-    struct map_iter it;
+    uint64_t number;
+    memcpy(&number, &x->value.n, sizeof number);
+    buf_put_u64(b, (uint64_t)x->expiry.key);
+    buf_put_u8(b, (uint8_t)x->value.kind);
+    buf_put_u64(b, x->value.kind == SCRIPT_NUM ? number : x->value.b);
+    buf_put_str16(b, (str){x->text, x->key_n});
+    buf_put_str16(b, x->value.s);
+}
+
+static void save(struct counts_out *out)
+{
+    char mem[COUNTS_NUMBERS_MAX];
+    int looks = 2 * COUNTS_RECORDS_MAX; /* a few ms at most */
     lock_take(&store.lock);
-    buf_put_u8(out, STORE_VERSION);
-    it = map_begin(&store.map);
-    for (struct map_node *n; (n = map_each(&it));) {
-        struct item *x = container_of(n, struct item, node);
-        char number[40];
+    int64_t now = rt_wall_ms();
+    struct map_iter it = map_begin(&store.map);
+    for (struct map_node *n; looks && (n = map_each(&it)); looks--) {
+        const struct item *x = container_of(n, struct item, node);
         struct buf b;
-        buf_init_fixed(&b, number, sizeof number);
-        buf_printf(&b, "%.17g", x->value.n);
-        str text = x->value.kind == SCRIPT_STR   ? x->value.s
-                   : x->value.kind == SCRIPT_NUM ? buf_str(&b)
-                   : x->value.b                  ? S("1")
-                                                 : S("");
-        buf_put_u64(out, (uint64_t)x->expiry.key);
-        buf_put_u8(out, (uint8_t)x->value.kind);
-        buf_put_str16(out, (str){x->text, x->key_n});
-        buf_put_str32(out, text);
+        if (x->expiry.key <= now || size_of(x) - sizeof *x > sizeof mem)
+            continue;
+        buf_init_fixed(&b, mem, sizeof mem);
+        put_item(&b, x);
+        if (!b.e && !counts_put(out, x->node.hash, buf_str(&b)))
+            break;
     }
     lock_drop(&store.lock);
 }
 
-void script_store_load(str saved)
+static void load(uint64_t hash, struct cur *in)
 {
-    struct cur in = cur_of(saved);
-    int64_t now = rt_wall_ms();
-    if (cur_u8(&in) != STORE_VERSION)
+    int64_t until = (int64_t)cur_u64(in);
+    struct script_value v = {.kind = cur_u8(in)};
+    uint64_t number = cur_u64(in);
+    str key = cur_str16(in), text = cur_str16(in);
+    (void)hash;
+    if (in->bad || !key.n || until <= rt_wall_ms() ||
+        (v.kind != SCRIPT_STR && v.kind != SCRIPT_NUM && v.kind != SCRIPT_BOOL))
         return;
-    while (in.n && !in.bad) {
-        int64_t until = (int64_t)cur_u64(&in);
-        struct script_value v = {.kind = cur_u8(&in)};
-        str key = cur_str16(&in), text = cur_str32(&in);
-        char number[40];
-        if (in.bad || !key.n || until <= now || (v.kind != SCRIPT_STR && v.kind != SCRIPT_NUM && v.kind != SCRIPT_BOOL))
-            continue;
-        v.s = v.kind == SCRIPT_STR ? text : S("");
-        v.b = text.n > 0;
-        v.n = v.kind == SCRIPT_NUM && str_to_c(text, number, sizeof number) ? strtod(number, NULL) : 0;
-        shared_set(key, &v, until);
-    }
+    v.s = v.kind == SCRIPT_STR ? text : S("");
+    v.b = v.kind == SCRIPT_BOOL && number;
+    if (v.kind == SCRIPT_NUM)
+        memcpy(&v.n, &number, sizeof number);
+    shared_set(key, &v, until);
+}
+
+void script_store_keep(void)
+{
+    static const struct counts_owner owner = {'L', save, load};
+    counts_register(&owner);
 }
 
 /* ---- metrics ---- */
