@@ -185,7 +185,8 @@ static void manual_facts(struct buf *out)
         mdoc_text(out, f->words);
         buf_printf(out, " (%s)\n", rule_phases[f->usual].word);
         mdoc_text(out, f->text);
-        each_word(out, f->values, "; one of ", ", ");
+        if (f->values && f->values[0])
+            each_word(out, f->values, "; one of ", ", ");
         if (f->first != f->usual)
             buf_printf(out, "; may be asked from \"%s\" on", rule_phases[f->first].word);
         buf_add_c(out, ".\n");
