@@ -29,6 +29,11 @@ struct stopped {
 static void found(void *arg, const struct envelope *env, const struct rcpt_status *state)
 {
     struct stopped *x = arg;
+    bool waits = false;
+    for (uint32_t i = 0; i < env->nto; i++)
+        waits |= state[i].state == RCPT_WAITING;
+    if (!waits) /* only a report is owed, which is ours to give */
+        return;
     if (x->n == x->cap) {
         size_t cap = x->cap ? x->cap * 2 : 256;
         struct found *v = reallocarray(x->v, cap, sizeof *v);
@@ -90,15 +95,17 @@ static err forget(struct stopped *x, const struct found *f)
 {
     struct result *r = arena_array(&x->arena, f->n, sizeof *r);
     struct spool_group *g = arena_new(&x->arena, struct spool_group);
-    uint32_t n = 0;
+    uint32_t n = 0, owed = 0;
     if (!r || !g)
         return E_NOMEM;
     for (uint32_t i = 0; i < f->n; i++)
         if (f->state[i].state == RCPT_WAITING)
             r[n++] = (struct result){.rcpt = i, .outcome = OUT_REMOVED, .reply = S("exported")};
+        else
+            owed += f->state[i].state == RCPT_UNTOLD;
     spool_group_init(g);
     err e = spool_group_results(g, f->id, r, n);
-    if (!e)
+    if (!e && !owed)
         e = spool_group_end(g, f->id);
     if (!e)
         e = spool_put(x->spool, g);

@@ -17,6 +17,17 @@ void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str r
         rcpt_wait(q, r, tick_after(q, AGAIN_MS));
 }
 
+/* A success that was recorded before the start. Without memory it is told of later. */
+void rcpt_tell(struct queue *q, struct rcpt *r)
+{
+    if (job_add(q, r, OUT_DELIVERED, texts_str(&q->texts, r->reply), (str){NULL, 0})) {
+        r->flags &= (uint8_t)~RF_UNTOLD;
+        return;
+    }
+    r->next = tick_after(q, AGAIN_MS);
+    msg_due(q, msg_of(r), r->next);
+}
+
 static void log_deferred(struct queue *q, const struct ticket *t, uint32_t i, const struct rcpt *r)
 {
     const struct site *s = q->site[r->site];
@@ -65,7 +76,8 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
 
 static bool decided(uint8_t fate)
 {
-    return fate == FATE_DELIVERED || fate == FATE_RELAYED || fate == FATE_REPLACED || fate == FATE_REMOVED;
+    return fate == FATE_DELIVERED || fate == FATE_RELAYED || fate == FATE_REPLACED || fate == FATE_REMOVED ||
+           fate == FATE_UNTOLD;
 }
 
 static void went(struct queue *q, struct ticket *t, uint32_t i)
@@ -83,11 +95,11 @@ static void went(struct queue *q, struct ticket *t, uint32_t i)
     } else if (to->fate == FATE_FAILED) {
         rcpt_end(q, r, OUT_BOUNCED, to->reply, to->remote);
     } else if (to->fate == FATE_RELAYED && r->flags & RF_WANTS_SUCCESS) {
-        /* The report's group says how it ended, as far as this ticket is concerned it failed. Without memory for a
-         * report there is none: that is better than a second delivery. */
+        /* Recorded like any other, so that nothing that befalls the report has it delivered again. Without memory for a
+         * report there is none. */
         rcpt_state(q, r, R_ENDING);
         if (job_add(q, r, OUT_DELIVERED, to->reply, to->remote))
-            to->fate = FATE_FAILED;
+            to->fate = FATE_UNTOLD;
     } else if (!decided(to->fate)) {
         put_off(q, t, i, r);
     }
@@ -120,7 +132,7 @@ void ticket_decided(struct queue *q, struct ticket *t)
     for (uint32_t i = 0; i < t->nto; i++)
         if (decided(t->to[i].fate)) {
             rcpt_state(q, &m->to[t->pos[i]], R_ENDING);
-            m->undecided--;
+            m->undecided -= t->to[i].fate != FATE_UNTOLD;
         }
     t->ends = m->undecided == 0;
     m->pending++;

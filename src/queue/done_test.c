@@ -324,7 +324,9 @@ static void test_success_report(void **state)
     give1(take1(), FATE_RELAYED, "250 taken");
     assert_int_equal(w.nshown, 1);
     assert_true(w.shown[0].outcome[0] == OUT_DELIVERED && w.shown[0].last);
-    assert_int_equal(count(0, id), 0);
+    assert_int_equal(count('R', id), 1);
+    assert_int_equal(w.recs[0].outcome, OUT_UNTOLD);
+    assert_int_equal(count('E', id), 0); /* the report brings it */
     id = bring("a@x.test", 0, 0, 86400000, NOTIFY_SUCCESS);
     give1(take1(), FATE_DELIVERED, "250 taken"); /* the next hop reports */
     id = bring("a@x.test", 0, 0, 86400000, NOTIFY_FAILURE);
@@ -333,8 +335,8 @@ static void test_success_report(void **state)
     assert_int_equal(stats().messages, 0);
 }
 
-/* What was delivered is recorded with its report at once, however long another attempt takes: a crash would have it
- * delivered again. A failure waits for the others, but not for a stop. */
+/* What was delivered is told of at once, however long another attempt takes. A failure waits for the others, but not
+ * for a stop. */
 static void test_success_report_soon(void **state)
 {
     (void)state;
@@ -367,8 +369,73 @@ static void test_reports_at_stop(void **state)
     assert_int_equal(w.shown[0].n, 1);
 }
 
-/* A report that could not be written waits for a later try, but not beyond a stop: what it tells of would be done
- * again. */
+/* That it was delivered is durable before its report can be: a crash would have it delivered again. The report follows
+ * as soon as it can, and what another recipient brings meanwhile does not end the message. */
+static void test_untold(void **state)
+{
+    (void)state;
+    struct ticket *t[2];
+    uint64_t id = bring("a@x.test b@slow.test", 0, 0, 86400000, NOTIFY_SUCCESS);
+    world_run();
+    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    w.report = E_NOMEM;
+    w.disk = E_DISK_FULL;
+    give(w.leases[0], t[0], FATE_RELAYED, "250 taken");
+    world_advance(500);
+    assert_int_equal(w.nrecs, 0);
+    w.disk = OK;
+    world_advance(1000);
+    assert_int_equal(count('R', id), 1);
+    assert_true(w.recs[0].outcome == OUT_UNTOLD && w.recs[0].rcpt == 0);
+    give(w.leases[1], t[1], FATE_DELIVERED, "250");
+    assert_int_equal(count('R', id), 2);
+    assert_int_equal(count('E', id), 0);
+    w.report = OK;
+    world_advance(60000);
+    assert_int_equal(w.nshown, 1);
+    assert_true(w.shown[0].n == 1 && w.shown[0].outcome[0] == OUT_DELIVERED && w.shown[0].last);
+    assert_int_equal(stats().messages, 0);
+}
+
+/* After a start it is told of and not attempted, whatever its deadline and however often the report fails. */
+static void test_untold_recovered(void **state)
+{
+    (void)state;
+    int64_t now = rt_wall_ms();
+    struct recipient to[2] = {{.address = S("a@x.test"), .notify = NOTIFY_SUCCESS},
+                              {.address = S("b@x.test"), .notify = NOTIFY_SUCCESS}};
+    struct rcpt_status st[2] = {{.state = RCPT_UNTOLD, .reply = S("250 taken"), .next_ms = now + 9000},
+                                {.attempts = 1, .next_ms = now + 3600000}};
+    struct envelope e = {
+        .id = 7, .arrived_ms = now - 9000, .expires_ms = now + 86400000, .sender = S("s@h.test"), .to = to, .nto = 2};
+    queue_recovered(w.q, &e, st);
+    e.id = 8;
+    e.expires_ms = now - 1000;
+    st[1].state = RCPT_DONE;
+    queue_recovered(w.q, &e, st);
+    w.report = E_NOMEM;
+    world_start();
+    assert_int_equal(stats().recipients, 3);
+    assert_int_equal(queue_act(w.q, QUEUE_BOUNCE, 8, UINT32_MAX, S("root")), 0);
+    world_advance(5000);
+    assert_int_equal(w.nleases, 0);
+    w.report = OK;
+    world_advance(60000);
+    assert_int_equal(w.nshown, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_true(w.shown[i].n == 1 && w.shown[i].outcome[0] == OUT_DELIVERED && w.shown[i].index[0] == 0);
+        assert_string_equal(w.shown[i].reply[0], "250 taken");
+        assert_true(w.shown[i].last == (w.shown[i].id == 8));
+    }
+    assert_int_equal(w.nleases, 0);
+    assert_int_equal(stats().messages, 1);
+    world_advance(3600000);
+    assert_int_equal(drain(FATE_DELIVERED), 1);
+    assert_int_equal(count('E', 7), 1);
+    assert_int_equal(stats().messages, 0);
+}
+
+/* A report that could not be written waits for a later try, but not beyond a stop. */
 static void test_failed_report_at_stop(void **state)
 {
     (void)state;
@@ -486,6 +553,8 @@ int main(void)
         T(test_success_report),
         T(test_success_report_soon),
         T(test_reports_at_stop),
+        T(test_untold),
+        T(test_untold_recovered),
         T(test_failed_report_at_stop),
         T(test_replaced),
         T(test_disk_full),

@@ -27,6 +27,7 @@ enum {
     RF_REMOVE = 16,
     RF_BOUNCE = 32,
     RF_RELEASED = 64, /* by an operator */
+    RF_UNTOLD = 128,  /* ENDING: recovered as delivered, its report is owed and in no job yet; tried at `next` */
 };
 
 enum { ATTEMPTS_MAX = (1 << 13) - 1, ADDRESS_MAX = (1 << 9) - 1 };
@@ -37,7 +38,7 @@ struct rcpt {
         struct list link; /* READY: in its lane */
         struct {
             struct msg *chain; /* of to[0], before the message is admitted */
-            tick next;         /* WAITING, and until it is admitted */
+            tick next;         /* WAITING, RF_UNTOLD, and until it is admitted */
         };
     };
     uint32_t site, reply; /* numbers */
@@ -321,9 +322,10 @@ void lease_start(struct post *p);
 void lease_answer(struct post *p);
 
 /* done.c: what an attempt brought */
-enum { FATE_REMOVED = 64 };
+enum { FATE_REMOVED = 64, FATE_UNTOLD /* relayed, and its report is in a job */ };
 void owner_done(struct post *p);
 void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str remote);
+void rcpt_tell(struct queue *q, struct rcpt *r);        /* RF_UNTOLD */
 void ticket_decided(struct queue *q, struct ticket *t); /* its ENDING recipients go into the next group */
 
 /* settle.c: groups for the spool */

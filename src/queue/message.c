@@ -7,7 +7,7 @@
 #define RESOLVE_AGAIN_MS 60000 /* after no memory for a site */
 #define GRACE_MS 60000         /* for what expired untried while we were down */
 
-static bool left(const struct rcpt_status *state, uint32_t i) { return !state || state[i].state == RCPT_WAITING; }
+static bool left(const struct rcpt_status *state, uint32_t i) { return !state || state[i].state != RCPT_DONE; }
 
 static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, const struct rcpt_status *state)
 {
@@ -22,6 +22,10 @@ static void fill(struct queue *q, struct rcpt *r, const struct recipient *to, co
         r->flags |= RF_TRIED;
     r->next = tick_at_wall(q, state->next_ms);
     r->state = state->held ? R_HELD : R_WAITING;
+    if (state->state == RCPT_UNTOLD) {
+        r->state = R_ENDING;
+        r->flags |= RF_TRIED | RF_UNTOLD;
+    }
 }
 
 static size_t msg_bytes(uint32_t nto, size_t text) { return sizeof(struct msg) + nto * sizeof(struct rcpt) + text; }
@@ -348,6 +352,8 @@ err msg_admit(struct queue *q, struct msg *m)
             rcpt_wait(q, r, r->next < latest || !r->attempts ? r->next : latest);
         else
             rcpt_state(q, r, to);
+        if (r->flags & RF_UNTOLD)
+            rcpt_tell(q, r);
     }
     body_keep(q, m);
     bodies_trim(q);

@@ -17,7 +17,7 @@ void *realloc(void *p, size_t n) { return refuse() ? NULL : __libc_realloc(p, n)
 
 enum { MESSAGES = 300, MOST = 6, HELD_MAX = 64 };
 
-static uint8_t ends[MESSAGES][MOST], ended[MESSAGES], sizes[MESSAGES];
+static uint8_t ends[MESSAGES][MOST], untold[MESSAGES][MOST], ended[MESSAGES], sizes[MESSAGES];
 static struct held {
     struct lease *l;
     struct ticket *t;
@@ -35,11 +35,21 @@ static void note_end(uint64_t id, uint32_t rcpt)
     assert_int_equal(ends[id - first_id - 1][rcpt], 1);
 }
 
+/* Not an end: that comes with the report. */
+static void note_untold(uint64_t id, uint32_t rcpt)
+{
+    assert_int_equal(ended[id - first_id - 1], 0);
+    assert_int_equal(ends[id - first_id - 1][rcpt], 0);
+    assert_int_equal(untold[id - first_id - 1][rcpt]++, 0);
+}
+
 static void note_records(void)
 {
     for (size_t i = 0; i < w.nrecs; i++) {
         const struct rec *r = &w.recs[i];
-        if (r->kind == 'R')
+        if (r->kind == 'R' && r->outcome == OUT_UNTOLD)
+            note_untold(r->id, r->rcpt);
+        else if (r->kind == 'R')
             note_end(r->id, r->rcpt);
         else if (r->kind == 'E')
             assert_int_equal(++ended[r->id - first_id - 1], 1);
@@ -199,6 +209,7 @@ static void history(uint64_t seed, bool no_memory)
     first_id = w.id;
     nheld = 0;
     memset(ends, 0, sizeof ends);
+    memset(untold, 0, sizeof untold);
     memset(ended, 0, sizeof ended);
     world_start();
     int brought = 0;

@@ -1,7 +1,7 @@
 /*
  * Ends that a report follows, and delay notices. What failed together is reported together: a message's
  * failed recipients are collected until no attempt of it is under way or about to be, or for half a
- * minute. A success is told of almost at once: until then a crash would have it delivered again. A few fibers then have
+ * minute. A success is told of almost at once; that it is one was recorded before. A few fibers then have
  * the reports written by the room that knows how; a report that could not be written is tried again, later each time.
  */
 #include "queue/internal.h"

@@ -31,6 +31,8 @@ static uint8_t outcome(uint8_t fate)
         return OUT_REPLACED;
     case FATE_REMOVED:
         return OUT_REMOVED;
+    case FATE_UNTOLD:
+        return OUT_UNTOLD;
     default:
         return 0; /* not decided by this ticket */
     }
@@ -57,7 +59,7 @@ static void durable(struct queue *q, struct ticket *t)
 {
     struct msg *m = t->msg;
     for (uint32_t i = 0; i < t->nto; i++)
-        if (outcome(t->to[i].fate))
+        if (outcome(t->to[i].fate) && t->to[i].fate != FATE_UNTOLD) /* that one is done when its report is */
             rcpt_done(q, &m->to[t->pos[i]]);
     m->pending--;
     q->durable = t->turn;

@@ -65,7 +65,7 @@ static tick next_look(const struct queue *q, const struct msg *m)
     bool open = false;
     for (uint32_t i = 0; i < m->nto; i++) {
         const struct rcpt *r = &m->to[i];
-        if (r->state == R_WAITING && r->next < at)
+        if ((r->state == R_WAITING || r->flags & RF_UNTOLD) && r->next < at)
             at = r->next;
         open |= r->state <= R_ACTIVE && !rcpt_kept(m, r);
     }
@@ -91,6 +91,8 @@ static void look(struct queue *q, struct msg *m)
             rcpt_end(q, r, OUT_EXPIRED, why, (str){NULL, 0});
         } else if (r->state == R_WAITING && r->next <= now) {
             rcpt_ready(q, r, false);
+        } else if (r->flags & RF_UNTOLD && r->next <= now) {
+            rcpt_tell(q, r);
         }
     }
     if (waits && !over && !(m->flags & MF_TOLD) && now >= msg_times(m)->notice)

@@ -145,11 +145,11 @@ static err tell_results(struct arena *a, str bytes, struct rcpt_status *v, uint3
     struct cur c = cur_of(bytes);
     for (uint32_t n = cur_u32(&c); n && !c.bad; n--) {
         uint32_t i = cur_u32(&c);
-        cur_u8(&c);
+        uint8_t outcome = cur_u8(&c);
         str reply = cur_str16(&c);
         if (i >= nto || c.bad)
             continue;
-        v[i].state = RCPT_DONE;
+        v[i].state = outcome == OUT_UNTOLD ? RCPT_UNTOLD : RCPT_DONE;
         v[i].reply = arena_str(a, reply);
     }
     return a->e;
@@ -164,7 +164,7 @@ static err tell_retries(struct arena *a, str bytes, struct rcpt_status *v, uint3
         s.held = cur_u8(&c) != 0;
         s.next_ms = (int64_t)cur_u64(&c);
         s.reply = cur_str16(&c);
-        if (i >= nto || c.bad || v[i].state == RCPT_DONE)
+        if (i >= nto || c.bad || v[i].state != RCPT_WAITING)
             continue;
         s.reply = arena_str(a, s.reply);
         v[i] = s;
@@ -228,7 +228,7 @@ static err tell_one(struct teller *t, const struct found *f, const struct told *
         return bad;
     bool left = false;
     for (uint32_t i = 0; i < env.nto; i++)
-        left |= v[i].state == RCPT_WAITING;
+        left |= v[i].state != RCPT_DONE;
     if (!left)
         return owe_end(e, f->id);
     t->due(t->arg, &env, v);

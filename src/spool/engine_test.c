@@ -22,7 +22,7 @@ struct seen {
     uint64_t id[4096];
     uint16_t attempts[4096];
     bool held[4096];
-    uint32_t left[4096];
+    uint32_t left[4096], untold[4096];
     int n;
 };
 static struct seen seen;
@@ -31,13 +31,15 @@ static void due(void *arg, const struct envelope *env, const struct rcpt_status 
 {
     struct seen *s = arg;
     s->id[s->n] = env->id;
-    s->left[s->n] = 0;
-    for (uint32_t i = 0; i < env->nto; i++)
+    s->left[s->n] = s->untold[s->n] = 0;
+    for (uint32_t i = 0; i < env->nto; i++) {
+        s->untold[s->n] += st[i].state == RCPT_UNTOLD;
         if (st[i].state == RCPT_WAITING) {
             s->left[s->n]++;
             s->attempts[s->n] = st[i].attempts;
             s->held[s->n] = st[i].held;
         }
+    }
     s->n++;
 }
 
@@ -184,6 +186,39 @@ static void put_recover_read(void **state)
         check_read(d, 130000, NULL);
     }
     assert_true(engine_new_id(e) > d);
+}
+
+static void result(uint64_t id, uint32_t rcpt, uint8_t outcome)
+{
+    struct spool_group g;
+    struct result r = {.rcpt = rcpt, .outcome = outcome, .reply = S("250 ok")};
+    spool_group_init(&g);
+    assert_int_equal(spool_group_results(&g, id, &r, 1), OK);
+    assert_int_equal(write_one(&g, true), OK);
+    spool_group_free(&g);
+}
+
+/* Delivered, but its sender is not told: no more attempts, and no end before the second result. */
+static void untold(void **state)
+{
+    (void)state;
+    reopen();
+    uint64_t a = put(100, 2), b = put(100, 1);
+    retry(a, 1, 3, false);
+    result(a, 0, OUT_UNTOLD);
+    retry(a, 0, 7, false);
+    result(b, 0, OUT_UNTOLD);
+    for (int i = 0; i < 2; i++) {
+        reopen();
+        assert_int_equal(seen.n, 2);
+        assert_true(seen.left[0] == 1 && seen.untold[0] == 1 && seen.attempts[0] == 3);
+        assert_true(seen.left[1] == 0 && seen.untold[1] == 1);
+    }
+    result(a, 0, OUT_DELIVERED);
+    result(b, 0, OUT_DELIVERED);
+    reopen();
+    assert_int_equal(seen.n, 1);
+    assert_true(seen.id[0] == a && seen.left[0] == 1 && seen.untold[0] == 0);
 }
 
 static void work(void)
@@ -349,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(put_recover_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(untold, setup, teardown),
         cmocka_unit_test_setup_teardown(recycles, setup, teardown),
         cmocka_unit_test_setup_teardown(surplus_without_sync, setup, teardown),
         cmocka_unit_test_setup_teardown(no_start_in_doubt, setup, teardown),

@@ -116,7 +116,7 @@ struct spool_config {
 };
 
 /* What is left of a message at start, one call each, oldest message first. `state[i]` belongs to env->to[i]. */
-enum rcpt_state { RCPT_WAITING, RCPT_DONE };
+enum rcpt_state { RCPT_WAITING, RCPT_DONE, RCPT_UNTOLD }; /* UNTOLD: see enum outcome */
 struct rcpt_status {
     uint8_t state; /* enum rcpt_state */
     bool held;
@@ -143,8 +143,11 @@ err spool_room(struct spool *s, uint64_t size);
 /*
  * A group: records that become durable together or not at all. Filled by one fiber or post, then
  * handed over; the memory that it points at must live until it is done.
+ *
+ * OUT_UNTOLD: delivered, but a report of it is owed to the sender. The recipient is not done: a result that comes later
+ * (with the report) makes it so, and a start tells of it until then.
  */
-enum outcome { OUT_DELIVERED = 1, OUT_BOUNCED, OUT_EXPIRED, OUT_REMOVED, OUT_REPLACED };
+enum outcome { OUT_DELIVERED = 1, OUT_BOUNCED, OUT_EXPIRED, OUT_REMOVED, OUT_REPLACED, OUT_UNTOLD };
 struct result {      /* the end of one recipient */
     uint32_t rcpt;   /* index into env->to */
     uint8_t outcome; /* enum outcome */
