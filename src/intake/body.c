@@ -150,6 +150,7 @@ static void make_room(struct tx *t) YIELDS
 char *tx_room(struct tx *t, size_t *ret_n)
 {
     size_t space;
+    body_drop(&t->taking);
     make_room(t);
     char *to = t->trouble ? NULL : body_room(t->body, &space);
     if (to)
@@ -163,6 +164,8 @@ size_t tx_took(struct tx *t, size_t n)
 {
     size_t room, got;
     char *at = body_room(t->body, &room);
+    body_drop(&t->taking);
+    t->taking = body_ref(t->body); /* a rule may refuse it at its header */
     size_t used = data_in_feed(&t->scan, at, n, at, &got);
     sign_feed(t, str_mem(at, got));
     body_grew(t->body, got);

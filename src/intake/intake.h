@@ -49,6 +49,7 @@ struct tx {
     str only;                /* the first recipient as it was given */
     struct body *body;       /* what was received so far; once chunks went out: what follows them */
     struct body *head;       /* the header block, once chunks went out */
+    struct body *taking;     /* what tx_took worked on last: the octets that it did not use lie behind it */
     struct data_in scan;
     struct checks *checks;        /* of mail from others (intake/checks.h); NULL: none are made */
     struct check_body *sign_hash; /* of the body, for our signatures; NULL: it gets none */
@@ -76,7 +77,8 @@ bool tx_body_begin(struct tx *t, enum data_mode mode, struct reply *r);
  * used. Never refuses: trouble is remembered and said by tx_commit. */
 size_t tx_feed(struct tx *t, str wire) YIELDS;
 /* The same without a copy: octets are read to tx_room's place, *ret_n of them at most, and tx_took says how many of
- * these n were used. NULL when nothing is kept any more: what comes goes to tx_feed. */
+ * these n were used; the others stay where they are until the next call. NULL when nothing is kept any more: what comes
+ * goes to tx_feed. */
 char *tx_room(struct tx *t, size_t *ret_n) YIELDS;
 size_t tx_took(struct tx *t, size_t n) YIELDS;
 /* Is there room for the body so far? For the answer to a BDAT that is not the last; what the octets are is judged at

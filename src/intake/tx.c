@@ -25,6 +25,7 @@ void tx_reset(struct tx *t)
         spool_forget(intake_rooms.spool, t->env.id);
     body_drop(&t->body);
     body_drop(&t->head);
+    body_drop(&t->taking);
     checks_free(&t->checks);
     check_body_free(&t->sign_hash);
     arena_free(&t->arena);
