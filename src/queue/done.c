@@ -17,16 +17,18 @@ void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str r
         rcpt_wait(q, r, tick_after(q, AGAIN_MS));
 }
 
-/* A success that was recorded before the start. Without memory it is told of later. */
-void rcpt_tell(struct queue *q, struct rcpt *r)
+/* A success that the sender wants to know of. Without memory it is told of later. */
+static void tell(struct queue *q, struct rcpt *r, str reply, str remote)
 {
-    if (job_add(q, r, OUT_DELIVERED, texts_str(&q->texts, r->reply), (str){NULL, 0})) {
-        r->flags &= (uint8_t)~RF_UNTOLD;
+    r->flags &= (uint8_t)~RF_UNTOLD;
+    if (job_add(q, r, OUT_DELIVERED, reply, remote))
         return;
-    }
+    r->flags |= RF_UNTOLD;
     r->next = tick_after(q, AGAIN_MS);
     msg_due(q, msg_of(r), r->next);
 }
+
+void rcpt_tell(struct queue *q, struct rcpt *r) { tell(q, r, texts_str(&q->texts, r->reply), (str){NULL, 0}); }
 
 static void log_deferred(struct queue *q, const struct ticket *t, uint32_t i, const struct rcpt *r)
 {
@@ -95,11 +97,14 @@ static void went(struct queue *q, struct ticket *t, uint32_t i)
     } else if (to->fate == FATE_FAILED) {
         rcpt_end(q, r, OUT_BOUNCED, to->reply, to->remote);
     } else if (to->fate == FATE_RELAYED && r->flags & RF_WANTS_SUCCESS) {
-        /* Recorded like any other, so that nothing that befalls the report has it delivered again. Without memory for a
-         * report there is none. */
+        /* Recorded at once, so that nothing that befalls the report has it delivered again. */
         rcpt_state(q, r, R_ENDING);
-        if (job_add(q, r, OUT_DELIVERED, to->reply, to->remote))
-            to->fate = FATE_UNTOLD;
+        tell(q, r, to->reply, to->remote);
+        if (r->flags & RF_UNTOLD) {
+            texts_drop(&q->texts, &r->reply);
+            r->reply = texts_get(&q->texts, to->reply);
+        }
+        to->fate = FATE_UNTOLD;
     } else if (!decided(to->fate)) {
         put_off(q, t, i, r);
     }

@@ -27,7 +27,7 @@ enum {
     RF_REMOVE = 16,
     RF_BOUNCE = 32,
     RF_RELEASED = 64, /* by an operator */
-    RF_UNTOLD = 128,  /* ENDING: recovered as delivered, its report is owed and in no job yet; tried at `next` */
+    RF_UNTOLD = 128,  /* ENDING: delivered, its report is owed and in no job yet; tried at `next` */
 };
 
 enum { ATTEMPTS_MAX = (1 << 13) - 1, ADDRESS_MAX = (1 << 9) - 1 };
@@ -322,7 +322,7 @@ void lease_start(struct post *p);
 void lease_answer(struct post *p);
 
 /* done.c: what an attempt brought */
-enum { FATE_REMOVED = 64, FATE_UNTOLD /* relayed, and its report is in a job */ };
+enum { FATE_REMOVED = 64, FATE_UNTOLD /* relayed, and a report of it is owed */ };
 void owner_done(struct post *p);
 void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str remote);
 void rcpt_tell(struct queue *q, struct rcpt *r);        /* RF_UNTOLD */

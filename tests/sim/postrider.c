@@ -319,7 +319,6 @@ struct node *postrider_new(int number)
     s->lifetime = sim_between(40, 200) * RT_S;
     s->rules = sim_chance(50);
     n->hunger = sim_chance(10) ? (unsigned)sim_between(20, 1500) : 0;
-    s->hungry = n->hunger != 0;
     if (n->hunger)
         trace("%s: short of memory: 1 in %u", n->name, n->hunger);
     return n;

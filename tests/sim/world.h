@@ -38,7 +38,6 @@ struct server {
     int loops;
     uint64_t segment;
     bool smart;  /* everything goes by the first node */
-    bool hungry; /* short of memory: it may tell nobody of a success, rather than deliver twice */
     bool rules;  /* its configuration has those of rules.c */
     int version; /* of its configuration */
     unsigned connections, recipients,
