@@ -20,7 +20,7 @@ void rcpt_end(struct queue *q, struct rcpt *r, uint8_t outcome, str reply, str r
 /* A success that the sender wants to know of. Without memory it is told of later. */
 static void tell(struct queue *q, struct rcpt *r, str reply, str remote)
 {
-    r->flags &= (uint8_t)~RF_UNTOLD;
+    r->flags &= 0xff & ~RF_UNTOLD;
     if (job_add(q, r, OUT_DELIVERED, reply, remote))
         return;
     r->flags |= RF_UNTOLD;
@@ -64,7 +64,7 @@ static void put_off(struct queue *q, struct ticket *t, uint32_t i, struct rcpt *
     } else if (tick_now(q) >= msg_times(m)->expires) {
         rcpt_end(q, r, OUT_EXPIRED, attempted ? to->reply : rcpt_error(q, r), to->remote);
     } else if (r->flags & RF_HOLD) {
-        r->flags &= 0x7f & ~RF_HOLD;
+        r->flags &= 0xff & ~RF_HOLD;
         rcpt_state(q, r, R_HELD);
         sched_add(q, r, true);
     } else if (attempted) {

@@ -30,7 +30,7 @@ enum {
     RF_UNTOLD = 128,  /* ENDING: delivered, its report is owed and in no job yet; tried at `next` */
 };
 
-enum { ATTEMPTS_MAX = (1 << 13) - 1, ADDRESS_MAX = (1 << 9) - 1 };
+enum { ATTEMPTS_MAX = (1 << 12) - 1, ADDRESS_MAX = (1 << 9) - 1 };
 
 /* There are millions: 40 octets each. */
 struct rcpt {
@@ -45,7 +45,7 @@ struct rcpt {
     uint32_t index;       /* in the envelope */
     uint32_t pos;         /* in the message: recipients of one site stand together */
     uint32_t address;     /* offset in the message's text */
-    uint32_t address_n : 9, attempts : 13, state : 3, flags : 7;
+    uint32_t address_n : 9, attempts : 12, state : 3, flags : 8;
 };
 
 enum { MF_TOLD = 1, MF_RECOVERED = 2, MF_NEW_SITES = 4, MF_LAX = 8, MF_QUARANTINE = 16, MF_WAY = 32, MF_EXTRA = 64 };
