@@ -60,10 +60,23 @@ bool rules_discard(const struct mail *m, const struct fate_of *f, bool *ret_here
     return any && discards(m, f->address);
 }
 
+/* Of whom everything was redirected: what its sender wants to know of any of those that were accepted. */
+static int wanted_of_all(const struct mail *m)
+{
+    int want = TELL_NEVER;
+    for (int i = 0; i < m->nto; i++) {
+        int one = m->to[i].notify;
+        if (!ends(m->to[i].address, "77") && one != TELL_NEVER)
+            want = one == TELL_ALL || want == TELL_ALL ? TELL_ALL : TELL_USUAL;
+    }
+    return want;
+}
+
 /* Before the message is sent: who is to get it. */
 void rules_readdress(struct mail *m)
 {
     char to[ADDR_MAX];
+    int want = wanted_of_all(m);
     if (!m->at->server->rules || (m->play != PLAY_REDIRECT && m->play != PLAY_ADD))
         return;
     snprintf(to, sizeof to, "%c@%s", m->play == PLAY_ADD ? 'c' : 'a', m->at->name);
@@ -71,7 +84,7 @@ void rules_readdress(struct mail *m)
         m->nto = 0;
     if (ledger_rcpt(m, str_c(to)))
         return;
-    m->to[m->nto] = (struct fate_of){0};
+    m->to[m->nto] = (struct fate_of){.notify = m->play == PLAY_REDIRECT ? want : TELL_USUAL};
     snprintf(m->to[m->nto++].address, ADDR_MAX, "%s", to);
 }
 
