@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    SLICE = 1000,   /* messages taken up in one turn of the loop */
-    DRAIN_TRIES = 3 /* at a stop, of what could not be written */
+    SLICE = 1000,    /* messages taken up in one turn of the loop */
+    DRAIN_TRIES = 50 /* at a stop, of what could not be written: five seconds */
 };
 #define DRAIN_PAUSE (100 * RT_MS)
 
@@ -252,7 +252,8 @@ static bool busy(const struct queue *q)
            !list_empty(&q->jobs);
 }
 
-/* What could not be written for want of memory is tried again at once; a disk that fails is not waited for long. */
+/* What could not be written for want of memory is tried again at once. A disk that fails is not waited for long, though
+ * what it cannot keep will be delivered again. */
 static void drain(void *arg)
 {
     struct queue *q = arg;
