@@ -197,7 +197,11 @@ void trans_free(struct trans *j);
 
 bool send_judge(const struct conf *c, struct ticket *t, const struct envelope *env, str way, bool connected) YIELDS;
 /* Of a ticket for which there is no connection: the rules about its way alone (at = "route"). */
-bool send_judge_unsent(const struct conf *c, struct ticket *t, str way) YIELDS;
+struct origin { /* of a message, for the log */
+    str sender;
+    int64_t arrived_ms;
+};
+bool send_judge_unsent(const struct conf *c, struct ticket *t, str way, struct origin *ret) YIELDS;
 
 struct redirect {   /* redirect.c */
     uint32_t i;     /* place in the ticket */

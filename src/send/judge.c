@@ -128,11 +128,13 @@ bool send_judge(const struct conf *c, struct ticket *t, const struct envelope *e
     return undecided(t);
 }
 
-bool send_judge_unsent(const struct conf *c, struct ticket *t, str way)
+bool send_judge_unsent(const struct conf *c, struct ticket *t, str way, struct origin *ret)
 {
     struct spool_reader r;
+    *ret = (struct origin){S(""), rt_wall_ms()};
     if (!policy_out_wanted(c) || spool_read_open(&r, send_world.spool, t->id, t->mem))
         return true;
+    *ret = (struct origin){arena_str(&t->arena, r.env.sender), r.env.arrived_ms};
     bool left = send_judge(c, t, &r.env, way, false);
     spool_read_close(&r);
     return left;

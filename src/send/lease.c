@@ -145,11 +145,12 @@ static void end_all(struct run *r, enum fate f, str reply, str remote, const cha
     while (take_more(r)) {
         struct ticket *t = r->v[r->at++];
         struct finding v = finding_of(t, f, reply, remote);
-        bool left = send_judge_unsent(r->conf, t, str_c(r->lease->key));
+        struct origin from;
+        bool left = send_judge_unsent(r->conf, t, str_c(r->lease->key), &from);
         finding_give_all(&v, t);
         if (loop && left)
             log_loop(t, reply);
-        outcome_log(t, S(""), str_c(via), S(""), rt_wall_ms());
+        outcome_log(t, from.sender, str_c(via), S(""), from.arrived_ms);
         queue_done(r->lease, t);
     }
     queue_end(r->lease, OK, S(""));
@@ -161,8 +162,9 @@ static void judge_unsent(struct run *r, const char *why)
     enum { MOST = 1000 }; /* the others wait until the site is tried again */
     for (int n = 0; n < MOST && policy_out_wanted(r->conf) && take_more(r); n++) {
         struct ticket *t = r->v[r->at++];
-        (void)send_judge_unsent(r->conf, t, str_c(r->lease->key));
-        outcome_log(t, S(""), S(""), S(""), rt_wall_ms());
+        struct origin from;
+        (void)send_judge_unsent(r->conf, t, str_c(r->lease->key), &from);
+        outcome_log(t, from.sender, str_c(r->lease->key), S(""), from.arrived_ms);
         queue_untaken(r->lease, t, str_c(why));
     }
     give_back_rest(r);
