@@ -151,6 +151,18 @@ bool crashed_between(const struct node *n, rt_time from, rt_time to)
     return false;
 }
 
+/* A stop that found the disk full or failing waits for it only so long. */
+static bool stopped_in_trouble(const struct node *n, rt_time from, rt_time to)
+{
+    for (int i = 0; i < n->nboots; i++) {
+        rt_time end = n->boot[i].until;
+        if (n->boot[i].how == END_STOP && end >= from && end <= to && disk_troubled(n->disk, end, end) &&
+            disk_troubled(n->disk, end - 4 * RT_S, end - 4 * RT_S))
+            return true;
+    }
+    return false;
+}
+
 /* The other side may not have learnt that `a` arrived: its 250 was never read, or a crash fell before the batch that
  * records it. */
 static bool doubtful(const struct arrival *a)
@@ -163,7 +175,7 @@ static bool doubtful(const struct arrival *a)
     rt_time calm = disk_calm_after(n->disk, a->said, RECORD_TIME * RT_S) + RECORD_TIME * RT_S;
     for (int r = 0; r < nservers && a->end; r++)
         calm += remotes[r].lmtp && to_remote(a->end->link, &remotes[r]) ? LMTP_END_TIME * RT_S : 0;
-    return crashed_between(n, a->when, calm);
+    return crashed_between(n, a->when, calm) || stopped_in_trouble(n, a->when, calm);
 }
 
 /* Something between two nodes may have made two of one message. */

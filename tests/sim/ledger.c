@@ -155,10 +155,10 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
     }
 }
 
-void ledger_said(const struct end *end, uint64_t upto)
+void ledger_said(const struct end *end)
 {
     for (size_t i = narrivals; i > 0 && arrivals[i - 1].when >= sim.now - 60 * RT_S; i--)
-        if (arrivals[i - 1].end == end && arrivals[i - 1].upto == upto)
+        if (end && arrivals[i - 1].end == end && arrivals[i - 1].upto > end->sent)
             arrivals[i - 1].said = sim.now;
 }
 

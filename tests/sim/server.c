@@ -74,6 +74,7 @@ static bool misbehave(struct talk *t, bool may_refuse)
         return true;
     case 4:
         fiber_sleep(rt_after(sim_between(1, 45) * RT_S));
+        ledger_said(lan_end(t->c.io.fd)); /* what was answered before and waited for company */
         return false;
     case 5:
         conn_printf(&t->c, "451-4.3.0 not\r\n451 4.3.0 now\r\n");
@@ -139,7 +140,7 @@ static void answer_data(struct talk *t)
             return;
         }
         fiber_sleep(rt_after(sim_between(20, 40) * RT_S));
-        ledger_said(lan_end(t->c.io.fd), answer_end(t));
+        ledger_said(lan_end(t->c.io.fd));
     }
     conn_write(&t->c, S(TAKEN));
 }

@@ -123,7 +123,7 @@ struct fate_of *ledger_rcpt(struct mail *m, str address);
 /* A message arrived whole: what it says about itself decides what it is (mail, or a report about mail). */
 void ledger_arrival(str message, const char *const *to, int nto, const struct end *end, uint64_t upto,
                     struct node *box);
-void ledger_said(const struct end *end, uint64_t upto); /* the 250 is on its way only now */
+void ledger_said(const struct end *end); /* what was not sent so far is on its way only now */
 void ledger_line(struct node *n, str line);
 void ledger_ended(str message, bool bounce);
 void check_step(void); /* between two events of the story */
