@@ -52,6 +52,17 @@ def discards_and_redirects():
     every_way(one)
 
 
+def keeps_what_was_asked():
+    """A redirected recipient is said to the server with the NOTIFY and ORCPT that its client gave"""
+    with Proxied(extra=RULES, offers=tuple(FULL) + ("DSN",)) as p, p.talk() as c:
+        c.command("MAIL FROM:<a@client.test> ENVID=q1", 250)
+        c.command("RCPT TO:<old1@inner.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first@far.test", 250)
+        c.command("DATA", 354)
+        c.send(stuffed(message("x", ["hello"])))
+        equal(c.reply()[0], 250, "the end")
+        equal(p.fake.wait(1)[0].rcpt_lines, ["RCPT TO:<new@inner.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first@far.test"], "RCPT")
+
+
 def nobody_left():
     """All are discarded: the client hears 250 and nothing comes to the server; the next message does"""
     def one(p, c, pipelined, by):
@@ -110,4 +121,4 @@ def in_pass():
 
 
 if __name__ == "__main__":
-    main("proxy_rcpt", discards_and_redirects, nobody_left, the_server_says_no, utf8_needs_its_parameter, in_pass)
+    main("proxy_rcpt", discards_and_redirects, keeps_what_was_asked, nobody_left, the_server_says_no, utf8_needs_its_parameter, in_pass)
