@@ -67,7 +67,7 @@ bool domain_valid(str s, unsigned flags)
     while (str_cut(&rest, '.', &label))
         if (!label_valid(label, flags))
             return false;
-    return !ip_parse(s, &ip);
+    return !ascii_digit(s.p[s.n - 1]) || !ip_parse(s, &ip); /* what has no colon is of version 4 */
 }
 
 enum addr_kind literal_kind(str s)
