@@ -79,6 +79,9 @@ static const struct {
     {FILE_OF("a.zip", ZIP_DEFLATED_SHORT), "0 <a.zip> zip damaged; 0 <b.txt> pe inside; 0 <c.txt> text inside"},
     {FILE_OF("a.zip", ZIP_DEFLATED_NONE), "0 <a.zip> zip damaged; 0 <b.txt> pe inside; 0 <c.txt> text inside"},
     {FILE_OF("a.zip", ZIP_DEFLATED_LONG), "0 <a.zip> zip damaged; 0 <b.txt> pe inside; 0 <c.txt> text inside"},
+    {MIXED "--b\r\n\r\none\r\n--b\r\n" FILE_OF("a.zip", ZIP_STORED) "--b\r\n" FILE_OF("b.zip", ZIP_STORED) "--b--\r\n",
+     "1 <> text; 2 <a.zip> zip; 2 <a.txt> text inside; 2 <b.dat> pe inside; 3 <b.zip> zip; 3 <a.txt> text inside; "
+     "3 <b.dat> pe inside"},
     {FILE_OF("a.zip", ZIP_JUNK), "0 <a.zip> zip; 0 <b.exe> pe inside"},
     {FILE_OF("a.zip", ZIP_TWO_NAMES), "0 <a.zip> zip damaged; 0 <a.txt> text inside; 0 <b.exe> data damaged,inside"},
     {FILE_OF("a.zip", ZIP_TWO),

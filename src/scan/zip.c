@@ -30,6 +30,8 @@ void zip_begin(struct zip *z, struct scan_look *l, bool seeking)
     z->look = l;
     z->central = z->ended = z->office = z->macros = z->jar = z->apk = false;
     z->files = z->listed = 0;
+    z->item = SIZE_MAX;
+    z->head.n = 0;
     next(z, ZIP_SIGN, 4);
     if (seeking)
         seek(z);
