@@ -1,7 +1,7 @@
 /*
  * Answers by name and type until their time to live has passed: shared by all loops, in shards with a
  * lock each, bounded in number and octets; the one that was used longest ago goes first. A large queue asks for
- * a hundred thousand names, so that they are kept packed: some 110 octets for an address.
+ * a hundred thousand names, so that they are kept packed: some 100 octets for an address.
  */
 #include "net/dns.h"
 
@@ -18,9 +18,9 @@ enum {
 struct entry {
     struct map_node node;
     struct list used; /* newest first */
-    uint64_t world;
     rt_time until;
-    uint32_t ttl, size; /* size: octets of text */
+    uint32_t size;  /* octets of text */
+    uint32_t world; /* half of the hash will do */
     uint16_t type, records, e;
     uint8_t name, canonical; /* octets */
     bool secure, own_name;   /* own_name: the canonical name is the name itself */
@@ -121,9 +121,8 @@ static struct entry *pack(str name, unsigned type, uint64_t world, const struct 
     struct entry *e = fits ? calloc(1, sizeof *e + size) : NULL;
     if (!e)
         return NULL;
-    e->world = world;
+    e->world = (uint32_t)world;
     e->until = r->until;
-    e->ttl = a->ttl;
     e->size = (uint32_t)size;
     e->type = (uint16_t)type;
     e->records = (uint16_t)a->n;
@@ -147,7 +146,7 @@ static str name_of(const struct entry *e) { return str_mem(e->text, e->name); }
 
 static struct dns_result *unpack(const struct entry *e)
 {
-    struct dns_answer a = {.n = e->records, .secure = e->secure, .ttl = e->ttl};
+    struct dns_answer a = {.n = e->records, .secure = e->secure};
     const char *at = e->text + e->name;
     a.canonical = e->own_name ? name_of(e) : str_mem(at, e->canonical);
     at += e->canonical;
@@ -178,7 +177,7 @@ static struct entry *find(struct shard *s, uint64_t key, str name, unsigned type
 {
     for (struct map_node *n = map_find(&s->map, key); n; n = map_next_equal(n)) {
         struct entry *e = container_of(n, struct entry, node);
-        if (e->type == type && e->world == world && str_eq(name_of(e), name))
+        if (e->type == type && e->world == (uint32_t)world && str_eq(name_of(e), name))
             return e;
     }
     return NULL;
