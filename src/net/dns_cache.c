@@ -10,7 +10,7 @@
 
 enum {
     SHARDS = 16,
-    SHARD_ENTRIES = 100000 / SHARDS,
+    SHARD_ENTRIES = 65536 / SHARDS,
     SHARD_BYTES = 64 * 1024 * 1024 / SHARDS,
     SWEEP = 2, /* entries looked at for each that comes: the cache outlives no answer by much */
 };
