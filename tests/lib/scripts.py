@@ -11,13 +11,13 @@ def one(folder, name, flags):
     try:
         p = subprocess.run([sys.executable, os.path.join(folder, name + ".py"), *flags], capture_output=True, text=True,
                            timeout=1800, errors="replace")
-        text = p.stdout + p.stderr
+        said, noise = p.stdout, p.stderr
     except subprocess.TimeoutExpired as e:
-        text = "%s\nFAILED  %s did not end within 1800 s" % (e.stdout or "", name)
-    closing = re.search(r"^(\d+) passed, (\d+) failed\s*\Z", text, re.M)
+        said, noise = "%s\nFAILED  %s did not end within 1800 s" % (e.stdout or "", name), ""
+    closing = re.search(r"^(\d+) passed, (\d+) failed\s*\Z", said, re.M)
     if not closing:
-        return 0, 1, text + "\nFAILED  %s came to no end" % name
-    return int(closing.group(1)), int(closing.group(2)), text[:closing.start()]
+        return 0, 1, "%s%s\nFAILED  %s came to no end" % (said, noise, name)
+    return int(closing.group(1)), int(closing.group(2)), said[:closing.start()] + noise
 
 
 def run_scripts(folder):
