@@ -1,8 +1,8 @@
 """The proxy section of bench/run: what stands between a client and a sink, beside the sink alone.
 
 Each subject is a before-queue proxy: postrider in both modes that have one, Postfix (smtpd_proxy_filter), nginx's mail
-proxy and Haraka where they are installed. Each is measured with our own generator and sink and with Postfix's, with kept
-connections and with a connection for each message."""
+proxy and Haraka where they are installed. Each is measured with our own generator and sink, with our generator and
+Postfix's sink, and with Postfix's for both, with kept connections and with a connection for each message."""
 import http.server
 import os
 import shutil
@@ -213,6 +213,21 @@ class Ours:
         self.folder.remove()
 
 
+class OursToTheirs(Ours):
+    """gen, and a sink that is not ours."""
+    name = "gen to smtp-sink"
+
+    def __enter__(self):
+        if missing():
+            raise Failure(missing())
+        self.sink = SmtpSink(self.port).__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.sink.__exit__()
+        self.folder.remove()
+
+
 class Theirs:
     name = "smtp-source to smtp-sink"
 
@@ -230,6 +245,9 @@ class Theirs:
 
     def __exit__(self, *_):
         self.sink.__exit__()
+
+
+LOADS = (Ours, OursToTheirs, Theirs)
 
 
 def sessions(args):
@@ -297,7 +315,7 @@ def section_proxy(args, results, say, spread):
     say("proxy: client to sink through a proxy, %d connections" % sessions(args))
     rates, costs, without = {}, {}, {}
     for _ in range(args.rounds):
-        for load in (Ours, Theirs):
+        for load in LOADS:
             for make in SUBJECTS:
                 if (load, make) in without:
                     continue
@@ -306,7 +324,7 @@ def section_proxy(args, results, say, spread):
                 except (Failure, OSError, subprocess.SubprocessError) as e:
                     without[load, make] = str(e)
     r = results["proxy"] = {}
-    for load in (Ours, Theirs):
+    for load in LOADS:
         for keep in (True, False):
             r["%s, %s" % (load.name, "kept" if keep else "a connection each")] = show(say, spread, rates, costs, load, keep)
         for (of, make), why in without.items():
