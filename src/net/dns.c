@@ -12,10 +12,12 @@ enum {
     LOOPS_MAX = 64,
     FLIGHTS_MAX = 10000,   /* questions of one loop at once */
     REVERSE_NAMES_MAX = 5, /* names of one address that are looked up */
+    MANY = 10000,          /* questions after which a back end holds much */
 };
 #define FAILURE_TTL RT_S /* RFC 9520 3.2: a failure is remembered at least so long */
 #define TIMEOUT_DEFAULT (5 * RT_S)
-#define AGAIN RT_S /* between tries to follow a configuration */
+#define AGAIN RT_S       /* between tries to follow a configuration */
+#define QUIET (3 * RT_S) /* without a question, after which what many of them left is given up */
 
 static struct resolver {
     struct dns_engine *engine;
@@ -23,8 +25,10 @@ static struct resolver {
     struct map flights;
     uint64_t world; /* of the answers in the cache */
     rt_time timeout;
+    struct conf *conf; /* that it follows; NULL: none */
     struct conf *want; /* a configuration that it could not follow yet; NULL: none */
-    struct timer again;
+    struct timer again, quiet;
+    uint64_t asked; /* of this engine */
 } resolvers[LOOPS_MAX];
 
 const struct dns_backend *dns_backend = &dns_unbound;
@@ -66,6 +70,8 @@ err dns_setup(const struct dns_config *c)
     }
     if (r->engine && r->engine != engine)
         dns_backend->close(r->engine);
+    if (r->engine != engine)
+        r->asked = 0;
     dns_hosts_free(&r->hosts);
     r->engine = engine;
     r->hosts = hosts;
@@ -83,10 +89,9 @@ static void follow_again(struct timer *t)
     conf_drop(&c);
 }
 
-void dns_follow(struct conf *c)
+static struct dns_config config_of(const struct conf *c)
 {
-    struct resolver *r = here();
-    const struct dns_config d = {
+    return (struct dns_config){
         .servers = c->dns_servers.v,
         .nservers = c->dns_servers.n,
         .validate = c->dns_validate_now,
@@ -95,13 +100,37 @@ void dns_follow(struct conf *c)
         .hosts = c->hosts,
         .anchor = c->anchor,
     };
+}
+
+/* The resolver library keeps what its busiest moment took, some 9 MB; a new one begins with little. Answers are in our
+ * own cache. */
+static void begin_anew(struct timer *t)
+{
+    struct resolver *r = container_of(t, struct resolver, quiet);
+    struct dns_engine *engine;
+    const struct dns_config d = config_of(r->conf);
+    if (r->flights.n || dns_backend->open(&engine, &d) != OK)
+        return;
+    dns_backend->close(r->engine);
+    r->engine = engine;
+    r->asked = 0;
+}
+
+void dns_follow(struct conf *c)
+{
+    struct resolver *r = here();
+    const struct dns_config d = config_of(c);
     err e = dns_setup(&d);
     if (!r)
         return;
     timer_stop(&r->again);
     conf_drop(&r->want);
-    if (!e)
+    if (!e) {
+        conf_drop(&r->conf);
+        r->conf = conf_ref(c);
+        r->quiet.fn = begin_anew;
         return;
+    }
     rt_log(EV_dns_failed, log_c(""), log_c("setup"), log_err(e));
     if (e == E_SYNTAX)
         return;
@@ -116,7 +145,9 @@ void dns_end(void)
     if (!r)
         return;
     timer_stop(&r->again);
+    timer_stop(&r->quiet);
     conf_drop(&r->want);
+    conf_drop(&r->conf);
     if (!r->engine)
         return;
     dns_backend->close(r->engine);
@@ -162,6 +193,7 @@ static struct dns_flight *flight_join(struct resolver *r, str name, unsigned typ
     f->name_n = name.n;
     (void)str_to_c(name, f->name, sizeof f->name);
     metric_add(M_dns_queries, 1);
+    r->asked++;
     dns_backend->ask(r->engine, f);
     return f;
 }
@@ -212,6 +244,8 @@ void dns_answered(struct dns_flight *f, const struct dns_reply *reply)
         dns_cache_put(str_mem(f->name, f->name_n), f->type, f->world, f->result);
     log_failure(f, f->result ? f->result->e : E_DNS_TEMP);
     map_remove(&r->flights, &f->node);
+    if (r->flights.n == 0 && r->asked > MANY && r->conf)
+        timer_set(&r->quiet, rt_after(QUIET));
     f->engine = NULL;
     cond_wake_all(&f->cond);
     flight_drop(f);

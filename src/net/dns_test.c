@@ -510,10 +510,65 @@ static void follows_later(void *arg, int index)
     CHECK(dns_lookup(S("late.test"), DNS_A, &a, &r) != OK);
     while (opens < 3)
         fiber_sleep(rt_after(10 * RT_MS));
-    CHECK(c.refs == 1);
     CHECK(dns_lookup(S("late.test"), DNS_A, &a, &r) == OK);
     arena_free(&a);
     dns_end();
+    CHECK(c.refs == 1);
+    dns_backend = &dns_unbound;
+    rt_stop();
+}
+
+/* A back end that knows no name. */
+static struct dns_engine *const knows_none[] = {(void *)&knows_none[0], (void *)&knows_none[1], (void *)&knows_none[2]};
+static struct dns_engine *closed;
+
+static err none_open(struct dns_engine **ret, const struct dns_config *c)
+{
+    (void)c;
+    *ret = knows_none[opens++];
+    return OK;
+}
+static void none_say(struct post *p)
+{
+    dns_answered(container_of(p, struct dns_flight, post), &(struct dns_reply){.e = E_DNS_NONE});
+}
+static void none_ask(struct dns_engine *e, struct dns_flight *f)
+{
+    (void)e;
+    f->post.run = none_say;
+    rt_post(rt_self(), &f->post);
+}
+static void none_close(struct dns_engine *e) { closed = e; }
+
+/* After many questions, and a while without any, another back end takes the place of the first; after few it stays. */
+static void begins_anew(void *arg, int index)
+{
+    (void)arg, (void)index;
+    struct dns_backend none = {.open = none_open, .ask = none_ask, .close = none_close};
+    struct conf c = {.refs = 1};
+    struct dns_answer r;
+    struct arena a;
+    char name[32];
+    opens = 0;
+    dns_backend = &none;
+    dns_follow(&c);
+    for (int i = 0; i <= 10000; i++) {
+        (void)snprintf(name, sizeof name, "n%d.test", i);
+        arena_init(&a, 1024, 1 << 20);
+        CHECK(dns_lookup(str_c(name), DNS_A, &a, &r) == E_DNS_NONE);
+        arena_free(&a);
+        CHECK(opens == 1);
+    }
+    while (opens == 1)
+        fiber_sleep(rt_after(10 * RT_MS));
+    CHECK(opens == 2 && closed == knows_none[0]);
+    arena_init(&a, 1024, 1 << 20);
+    CHECK(dns_lookup(S("one.more.test"), DNS_A, &a, &r) == E_DNS_NONE);
+    arena_free(&a);
+    fiber_sleep(rt_after(4 * RT_S));
+    CHECK(opens == 2);
+    dns_end();
+    CHECK(closed == knows_none[1] && c.refs == 1);
     dns_backend = &dns_unbound;
     rt_stop();
 }
@@ -522,6 +577,12 @@ static void test_follow(void **state)
 {
     (void)state;
     world(1, follows_later);
+}
+
+static void test_anew(void **state)
+{
+    (void)state;
+    world(1, begins_anew);
 }
 
 static void test_settings(void **state)
@@ -533,6 +594,7 @@ static void test_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_follow),
-                                       cmocka_unit_test(test_lookups), cmocka_unit_test(test_two_loops)};
+                                       cmocka_unit_test(test_anew), cmocka_unit_test(test_lookups),
+                                       cmocka_unit_test(test_two_loops)};
     return cmocka_run_group_tests_name("net/dns", tests, NULL, NULL);
 }
