@@ -184,7 +184,7 @@ static bool session(struct play *x, struct arena *mem)
 
 struct leaving { /* whose way out it is */
     struct play *x;
-    str to;
+    struct policy_leaving way;
 };
 
 static void heard_out(void *arg, enum phase ph, const char *by, const char *what, str text)
@@ -194,14 +194,14 @@ static void heard_out(void *arg, enum phase ph, const char *by, const char *what
     if (with.json) {
         buf_printf(out, "%s{\"phase\":\"%s\",\"verdict\":\"%s\",\"recipient\":", l->x->first ? "" : ",", phase_name(ph),
                    what);
-        text_json(out, l->to);
+        text_json(out, l->way.to);
         buf_add_c(out, ",\"text\":"), text_json(out, text);
         buf_add_c(out, ",\"by\":"), text_json(out, str_c(by)), buf_add_char(out, '}');
         l->x->first = false;
         return;
     }
-    buf_printf(out, "%s " STR_FMT ": %s%s" STR_FMT " (%s)\n", phase_name(ph), STR_ARG(l->to), what, text.n ? " " : "",
-               STR_ARG(text), by);
+    buf_printf(out, "%s " STR_FMT ": %s%s" STR_FMT " (%s)\n", phase_name(ph), STR_ARG(l->way.to), what,
+               text.n ? " " : "", STR_ARG(text), by);
 }
 
 /* on.route and on.deliver, of each recipient; what it is redirected to is asked about in its turn. */
@@ -210,23 +210,18 @@ static void way_out(struct play *x, struct arena *mem)
 {
     str all = x->r->message, head = str_sub(all, 0, x->scan.head_done ? (size_t)x->scan.body_at : all.n);
     for (uint32_t i = 0; i < x->env.nto && policy_out_wanted(x->conf); i++) {
-        struct leaving one = {x, x->env.to[i].address};
-        struct verdict v = {.kind = VERDICT_REDIRECT};
-        str past = S("");
-        for (int n = 0; past.p && n <= POLICY_REDIRECTS && v.kind == VERDICT_REDIRECT; n++) {
-            const struct policy_leaving l = {.env = &x->env,
-                                             .to = one.to,
-                                             .site = str_c(with.server ? with.server : ""),
-                                             .head = head,
-                                             .past = past,
-                                             .mem = mem,
-                                             .hear = heard_out,
-                                             .hear_arg = &one};
-            if (!policy_out(x->conf, &l, &v))
-                return;
-            past = arena_printf(mem, STR_FMT "%s" STR_FMT, STR_ARG(past), past.n ? "\n" : "", STR_ARG(one.to));
-            one.to = v.kind == VERDICT_REDIRECT ? v.to : one.to;
-        }
+        struct verdict v;
+        struct leaving one = {.x = x,
+                              .way = {.env = &x->env,
+                                      .to = x->env.to[i].address,
+                                      .site = str_c(with.server ? with.server : ""),
+                                      .head = head,
+                                      .past = S(""),
+                                      .mem = mem,
+                                      .hear = heard_out,
+                                      .hear_arg = &one}};
+        if (!policy_out_all(x->conf, &one.way, &v))
+            return;
         if (v.kind == VERDICT_CONTINUE)
             heard_out(&one, PHASE_DELIVER, "nothing against it", "continue", S(""));
     }

@@ -16,31 +16,24 @@ static void hear(void *arg, enum phase ph, const char *by, const char *what, str
     trial_say(arg, phase_name(ph), by, what, text);
 }
 
+static void turn(void *arg, str to) { trial_say(arg, "route", "", "recipient", to); }
+
 /* One recipient, and what it is redirected to. */
 static void leave(struct trial *t, str to, str head) YIELDS;
 static void leave(struct trial *t, str to, str head)
 {
-    struct arena *mem = t->run->check.mem;
     SCRATCH struct verdict v;
-    str past = S("");
-    for (int i = 0; i <= POLICY_REDIRECTS; i++) {
-        const struct policy_leaving l = {.env = &t->env,
-                                         .to = to,
-                                         .site = S(""),
-                                         .head = head,
-                                         .past = past,
-                                         .mem = mem,
-                                         .hear = hear,
-                                         .hear_arg = t};
-        trial_say(t, "route", "", "recipient", to);
-        if (!policy_out(t->conf, &l, &v) || v.kind != VERDICT_REDIRECT)
-            break;
-        past = arena_printf(mem, STR_FMT "%s" STR_FMT, STR_ARG(past), past.n ? "\n" : "", STR_ARG(to));
-        to = v.to;
-        if (!past.p)
-            return;
-    }
-    trial_say(t, "deliver", "", v.kind <= VERDICT_ACCEPT ? "sent" : verdict_name(v.kind), to);
+    struct policy_leaving l = {.env = &t->env,
+                               .to = to,
+                               .site = S(""),
+                               .head = head,
+                               .past = S(""),
+                               .mem = t->run->check.mem,
+                               .hear = hear,
+                               .turn = turn,
+                               .hear_arg = t};
+    if (policy_out_all(t->conf, &l, &v))
+        trial_say(t, "deliver", "", v.kind <= VERDICT_ACCEPT ? "sent" : verdict_name(v.kind), l.to);
 }
 
 void trial_out(struct trial *t, str block)

@@ -333,8 +333,7 @@ err tx_onward(struct tx *t, struct conf *c, const struct envelope *env, const st
     struct want w = {.orcpt = arena_str(&t->arena, was->orcpt),
                      .notify = was->notify,
                      .archive = str_ieq(domain_part(to), domain_part(was->address))};
-    str past = arena_printf(&t->arena, STR_FMT "%s" STR_FMT, STR_ARG(was->past), was->past.n ? "\n" : "",
-                            STR_ARG(was->address));
+    str past = policy_past(&t->arena, was->past, was->address);
     str from = arena_str(&t->arena, was->address), sender = arena_str(&t->arena, was->sender);
     str text = arena_str(&t->arena, to);
     if (!w.orcpt.p || !past.p || !from.p || !sender.p || !text.p)

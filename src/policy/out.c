@@ -147,3 +147,25 @@ bool policy_out(const struct conf *c, const struct policy_leaving *l, struct ver
     policy_free(&p);
     return ok;
 }
+
+str policy_past(struct arena *mem, str past, str address)
+{
+    return arena_printf(mem, STR_FMT "%s" STR_FMT, STR_ARG(past), past.n ? "\n" : "", STR_ARG(address));
+}
+
+bool policy_out_all(const struct conf *c, struct policy_leaving *l, struct verdict *v)
+{
+    for (int i = 0; i <= POLICY_REDIRECTS; i++) {
+        if (l->turn)
+            l->turn(l->hear_arg, l->to);
+        if (!policy_out(c, l, v))
+            return false;
+        if (v->kind != VERDICT_REDIRECT)
+            break;
+        l->past = policy_past(l->mem, l->past, l->to);
+        l->to = v->to;
+        if (!l->past.p)
+            return false;
+    }
+    return true;
+}

@@ -216,7 +216,8 @@ struct policy_leaving {
     bool unconnected;  /* there is no server yet: ROUTE alone is asked */
     struct arena *mem; /* for what the verdict says */
     void (*hear)(void *arg, enum phase ph, const char *by, const char *what, str text); /* of each note; NULL: nobody */
-    void *hear_arg;
+    void (*turn)(void *arg, str to); /* policy_out_all: of each address before it is asked about; NULL: nobody */
+    void *hear_arg;                  /* of both */
 };
 enum { POLICY_REDIRECTS = 10 }; /* times that one recipient may be redirected on its way out */
 /* Is there a rule, or a hook, for what leaves? */
@@ -224,6 +225,11 @@ bool policy_out_wanted(const struct conf *c);
 /* What the rules and the script say at ROUTE and DELIVER: CONTINUE, ACCEPT, HOLD; REFUSE, DEFER, DISCARD with a reply;
  * REDIRECT to an address that the recipient never had. False: no memory. */
 bool policy_out(const struct conf *c, const struct policy_leaving *l, struct verdict *v) YIELDS;
+/* The same from one redirection to the next, for who only wants to know: l->to ends as the last address, *v as what is
+ * said of it, REDIRECT when it was redirected too often. Aliases are not looked at. */
+bool policy_out_all(const struct conf *c, struct policy_leaving *l, struct verdict *v) YIELDS;
+/* policy_leaving.past of what is redirected from this address; p NULL: no memory. */
+str policy_past(struct arena *mem, str past, str address);
 
 /* A recipient that was refused, told to the milters that want to hear of these. Not when they were asked about it
  * themselves: policy_rcpts_told, asked before and after, counts up then. NULL is fine. */
