@@ -4,6 +4,7 @@
  * a hundred thousand names, so that they are kept packed: some 100 octets for an address.
  */
 #include "net/dns.h"
+#include "base/buf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@ enum {
     SHARDS = 16,
     SHARD_ENTRIES = 65536 / SHARDS,
     SHARD_BYTES = 64 * 1024 * 1024 / SHARDS,
-    SWEEP = 2, /* entries looked at for each that comes: the cache outlives no answer by much */
+    SWEEP = 2,                    /* entries looked at for each that comes: the cache outlives no answer by much */
+    FIXED = 3 * sizeof(uint16_t), /* of a packed record: preference, port, octets of its data */
 };
 
 struct entry {
@@ -24,10 +26,7 @@ struct entry {
     uint16_t type, records, e;
     uint8_t name, canonical; /* octets */
     bool secure, own_name;   /* own_name: the canonical name is the name itself */
-    char text[];             /* the name, the canonical one, then of each record a struct fixed and its data */
-};
-struct fixed {
-    uint16_t preference, port, n;
+    char text[];             /* the name, the canonical one, then of each record FIXED octets and its data */
 };
 _Static_assert(DNS_NAME_MAX <= UINT8_MAX, "a name's length is an octet here");
 static struct shard {
@@ -92,21 +91,8 @@ static size_t packed_size(str name, const struct dns_answer *a, bool own_name)
 {
     size_t n = name.n + (own_name ? 0 : a->canonical.n);
     for (size_t i = 0; i < a->n; i++)
-        n += sizeof(struct fixed) + a->v[i].data.n;
+        n += FIXED + a->v[i].data.n;
     return n;
-}
-
-static void put(char **at, const void *p, size_t n)
-{
-    memcpy(*at, n ? p : "", n);
-    *at += n;
-}
-
-static const void *take(const char **at, size_t n)
-{
-    const void *p = *at;
-    *at += n;
-    return p;
 }
 
 /* NULL: no memory, or not of a kind that is kept. */
@@ -116,8 +102,6 @@ static struct entry *pack(str name, unsigned type, uint64_t world, const struct 
     bool own_name = str_eq(a->canonical, name);
     size_t size = packed_size(name, a, own_name);
     bool fits = size < SHARD_BYTES && name.n <= UINT8_MAX && a->canonical.n <= UINT8_MAX && a->n <= UINT16_MAX;
-    for (size_t i = 0; i < a->n; i++)
-        fits &= a->v[i].data.n <= UINT16_MAX;
     struct entry *e = fits ? calloc(1, sizeof *e + size) : NULL;
     if (!e)
         return NULL;
@@ -131,14 +115,17 @@ static struct entry *pack(str name, unsigned type, uint64_t world, const struct 
     e->canonical = own_name ? 0 : (uint8_t)a->canonical.n;
     e->secure = a->secure;
     e->own_name = own_name;
-    char *at = e->text;
-    put(&at, name.p, name.n);
-    put(&at, a->canonical.p, e->canonical);
+    struct buf text;
+    buf_init_fixed(&text, e->text, size);
+    buf_add(&text, name);
+    buf_add(&text, str_sub(a->canonical, 0, e->canonical));
     for (size_t i = 0; i < a->n; i++) {
-        struct fixed f = {a->v[i].preference, a->v[i].port, (uint16_t)a->v[i].data.n};
-        put(&at, &f, sizeof f);
-        put(&at, a->v[i].data.p, a->v[i].data.n);
+        buf_put_u16(&text, a->v[i].preference);
+        buf_put_u16(&text, a->v[i].port);
+        buf_put_str16(&text, a->v[i].data);
     }
+    if (text.e) /* data that is longer than a length here can say */
+        free(e), e = NULL;
     return e;
 }
 
@@ -147,16 +134,16 @@ static str name_of(const struct entry *e) { return str_mem(e->text, e->name); }
 static struct dns_result *unpack(const struct entry *e)
 {
     struct dns_answer a = {.n = e->records, .secure = e->secure};
-    const char *at = e->text + e->name;
-    a.canonical = e->own_name ? name_of(e) : str_mem(at, e->canonical);
-    at += e->canonical;
+    struct cur text = cur_of(str_mem(e->text, e->size));
+    str name = cur_bytes(&text, e->name), canonical = cur_bytes(&text, e->canonical);
+    a.canonical = e->own_name ? name : canonical;
     struct dns_record few[8], *v = a.n <= 8 ? few : calloc(a.n, sizeof *v);
     if (!v)
         return NULL;
     for (size_t i = 0; i < a.n; i++) {
-        struct fixed f;
-        memcpy(&f, take(&at, sizeof f), sizeof f);
-        v[i] = (struct dns_record){f.preference, str_mem(take(&at, f.n), f.n), f.port};
+        v[i].preference = cur_u16(&text);
+        v[i].port = cur_u16(&text);
+        v[i].data = cur_str16(&text);
     }
     a.v = v;
     struct dns_result *r = dns_result_new((err)e->e, &a);
