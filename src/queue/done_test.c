@@ -23,6 +23,15 @@ static struct ticket *take1(void)
     assert_int_equal(take(w.leases[w.nleases - 1], t, 1), 1);
     return t[0];
 }
+/* A message with two recipients that are both attempted, each on a lease of its own. */
+static uint64_t attempt2(struct ticket *t[2], uint8_t notify)
+{
+    uint64_t id = bring("a@x.test b@slow.test", 0, 0, 86400000, notify);
+    world_run();
+    assert_int_equal(w.nleases, 2);
+    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    return id;
+}
 static void give1(struct ticket *t, enum fate f, const char *reply)
 {
     struct lease *l = t->lease;
@@ -229,11 +238,8 @@ static void test_failed_together(void **state)
 static void test_report_before_the_rest(void **state)
 {
     (void)state;
-    uint64_t id = bring1("a@x.test b@slow.test");
-    world_run();
-    assert_int_equal(w.nleases, 2);
     struct ticket *t[2];
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    uint64_t id = attempt2(t, 0);
     give(w.leases[0], t[0], FATE_FAILED, "550");
     world_advance(29000);
     assert_int_equal(w.nshown, 0);
@@ -250,10 +256,8 @@ static void test_end_left_to_report(void **state)
 {
     (void)state;
     w.report = E_IO;
-    uint64_t id = bring1("a@x.test b@slow.test");
-    world_run();
     struct ticket *t[2];
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    uint64_t id = attempt2(t, 0);
     give(w.leases[0], t[0], FATE_FAILED, "550");
     world_advance(32000);
     give(w.leases[1], t[1], FATE_DELIVERED, "250");
@@ -286,10 +290,8 @@ static void test_end_after_report(void **state)
 {
     (void)state;
     w.q->ops.report = crossing_report;
-    crossing_id = bring1("a@x.test b@slow.test");
-    world_run();
     struct ticket *t[2];
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    crossing_id = attempt2(t, 0);
     crossing = t[1];
     give(w.leases[0], t[0], FATE_FAILED, "550");
     world_advance(31000);
@@ -341,9 +343,7 @@ static void test_success_report_soon(void **state)
 {
     (void)state;
     struct ticket *t[2];
-    uint64_t id = bring("a@x.test b@slow.test", 0, 0, 86400000, NOTIFY_SUCCESS);
-    world_run();
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    uint64_t id = attempt2(t, NOTIFY_SUCCESS);
     give(w.leases[0], t[0], FATE_RELAYED, "250 taken");
     world_advance(1000);
     assert_int_equal(w.nshown, 1);
@@ -356,9 +356,7 @@ static void test_reports_at_stop(void **state)
 {
     (void)state;
     struct ticket *t[2];
-    bring1("a@x.test b@slow.test");
-    world_run();
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    attempt2(t, 0);
     give(w.leases[0], t[0], FATE_FAILED, "550");
     give(w.leases[1], t[1], FATE_NONE, "");
     world_run();
@@ -375,9 +373,7 @@ static void test_untold(void **state)
 {
     (void)state;
     struct ticket *t[2];
-    uint64_t id = bring("a@x.test b@slow.test", 0, 0, 86400000, NOTIFY_SUCCESS);
-    world_run();
-    assert_int_equal(take(w.leases[0], &t[0], 1) + take(w.leases[1], &t[1], 1), 2);
+    uint64_t id = attempt2(t, NOTIFY_SUCCESS);
     w.report = E_NOMEM;
     w.disk = E_DISK_FULL;
     give(w.leases[0], t[0], FATE_RELAYED, "250 taken");
