@@ -204,10 +204,11 @@ static bool has_route(const struct conf *c, str title)
     return false;
 }
 
-static void add_route(struct load *l, const struct conf_upstream *u, str title, struct conf_route *r)
+static const struct conf_route *add_route(struct load *l, const struct conf_upstream *u, str title,
+                                          struct conf_route *r)
 {
     if (has_route(l->c, title) || !section_defaults(SEC_route, &l->c->arena, r))
-        return;
+        return NULL;
     r->title = title;
     r->line = u->line;
     r->tls = u->tls;
@@ -221,11 +222,25 @@ static void add_route(struct load *l, const struct conf_upstream *u, str title, 
         r->via.v[r->via.n++] = bare ? arena_printf(&l->c->arena, "smtp://" STR_FMT, STR_ARG(text)) : text;
     }
     l->c->nroutes++;
+    return r;
 }
 
 static bool stores(const struct conf_listener *x)
 {
     return x->nupstreams && (x->proxy_mode == CONF_PROXY_STORE || x->split == CONF_SPLIT_STORE);
+}
+
+/* One for what is stored for it, whose title no section can have, and one for each of its domains, for other mail. */
+static void routes_to(struct load *l, struct conf_upstream *u)
+{
+    struct conf *c = l->c;
+    str own = u->inline_of ? u->inline_of->title : u->title;
+    if (u->stored)
+        return;
+    own = arena_printf(&c->arena, "%s:" STR_FMT, u->inline_of ? "listener" : "upstream", STR_ARG(own));
+    u->stored = own.p ? add_route(l, u, own, &c->routes[c->nroutes]) : NULL;
+    for (size_t d = 0; d < u->domains.n; d++)
+        add_route(l, u, u->domains.v[d], &c->routes[c->nroutes]);
 }
 
 /* What is stored goes to its upstream by routes, where no section names another way. */
@@ -243,13 +258,8 @@ static void add_routes(struct load *l)
         memcpy(v, c->routes, c->nroutes * sizeof *v);
     c->routes = v;
     for (size_t i = 0; i < c->nlisteners; i++)
-        for (size_t k = 0; stores(&c->listeners[i]) && k < c->listeners[i].nupstreams; k++) {
-            const struct conf_upstream *u = c->listeners[i].upstreams[k];
-            for (size_t d = 0; d < u->domains.n; d++)
-                add_route(l, u, u->domains.v[d], &v[c->nroutes]);
-            if (u->domains.n == 0)
-                add_route(l, u, S("*"), &v[c->nroutes]);
-        }
+        for (size_t k = 0; stores(&c->listeners[i]) && k < c->listeners[i].nupstreams; k++)
+            routes_to(l, &c->upstreams[c->listeners[i].upstreams[k] - c->upstreams]);
 }
 
 void check_proxies(struct load *l)

@@ -177,6 +177,7 @@ struct conf_upstream {
     str ca_pem;                            /* contents of ca_file */
     bool lmtp;                             /* its servers speak LMTP */
     const struct conf_listener *inline_of; /* NULL: a section */
+    const struct conf_route *stored;       /* the way of what is stored for it; NULL: nothing is */
 };
 
 struct conf_script { /* a file of Lua */
@@ -397,6 +398,9 @@ const struct conf_route *conf_route(const struct conf *c, str domain, str sender
  * that takes all the rest. NULL: none. */
 const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str domain);
 const struct conf_listener *conf_listener_named(const struct conf *c, str title); /* NULL: none */
+/* The same for mail that the proxy listener `x` has stored: a section that names the domain as closely as the upstream
+ * does goes before the way to that. */
+const struct conf_route *conf_route_stored(const struct conf *c, const struct conf_listener *x, str domain, str sender);
 /* By its title, for `send by`; of several the first without `from`. NULL: none. */
 const struct conf_route *conf_route_named(const struct conf *c, str title);
 

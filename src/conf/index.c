@@ -138,7 +138,8 @@ static bool in_share(str domain, str entry)
     return str_ieq(domain, entry);
 }
 
-const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str domain)
+/* *longest: of the name that it is found by, 0 for the one that takes the rest. */
+static const struct conf_upstream *upstream_of(const struct conf_listener *x, str domain, size_t *ret_longest)
 {
     const struct conf_upstream *best = NULL, *rest = NULL;
     size_t longest = 0;
@@ -151,7 +152,14 @@ const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str 
                 best = u;
             }
     }
+    *ret_longest = longest;
     return best ? best : rest;
+}
+
+const struct conf_upstream *conf_upstream_of(const struct conf_listener *x, str domain)
+{
+    size_t longest;
+    return upstream_of(x, domain, &longest);
 }
 
 const struct conf_listener *conf_listener_named(const struct conf *c, str title)
@@ -170,6 +178,17 @@ const struct conf_route *conf_route(const struct conf *c, str domain, str sender
     for (size_t dot = 0; !r && (dot = str_find(domain, '.')) != STR_NONE; domain = str_skip(domain, dot + 1))
         r = route_for(c, str_skip(domain, dot), sender);
     return r ? r : route_for(c, S("*"), sender);
+}
+
+const struct conf_route *conf_route_stored(const struct conf *c, const struct conf_listener *x, str domain, str sender)
+{
+    size_t longest;
+    const struct conf_route *r = conf_route(c, domain, sender);
+    const struct conf_upstream *u = upstream_of(x, domain, &longest);
+    if (!u || !u->stored)
+        return r;
+    size_t close = !r || str_eq(r->title, S("*")) ? 0 : r->title.n;
+    return r && !r->of_proxy && close >= longest ? r : u->stored;
 }
 
 const struct conf_route *conf_route_named(const struct conf *c, str title)

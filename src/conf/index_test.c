@@ -101,8 +101,42 @@ static void routes(void **state)
     conf_drop(&c);
 }
 
+/* What a proxy listener stored goes to its own upstreams, unless a section names the domain as closely. */
+static void stored(void **state)
+{
+    (void)state;
+    static const struct {
+        str listener, domain;
+        const char *host; /* NULL: by MX */
+    } v[] = {
+        {S_INIT("a"), S_INIT("b.test"), "one.test"},       {S_INIT("b"), S_INIT("b.test"), "two.test"},
+        {S_INIT("b"), S_INIT("lists.test"), "named.test"}, {S_INIT("b"), S_INIT("exact.test"), "exact.test"},
+        {S_INIT("b"), S_INIT("x.wide.test"), "wide.test"}, {S_INIT("b"), S_INIT("x.y.wide.test"), "closer.test"},
+        {S_INIT("c"), S_INIT("lists.test"), "other.test"}, {S_INIT("c"), S_INIT("b.test"), NULL},
+        {S_INIT(""), S_INIT("lists.test"), "named.test"},  {S_INIT(""), S_INIT("b.test"), NULL},
+    };
+    struct conf *c =
+        load("hostname = \"mx.example.test\"\n"
+             "listener a { address = \"127.0.0.1:1\" proxy = \"one.test:25\" proxy-mode = \"store\" }\n"
+             "listener b { address = \"127.0.0.1:2\" proxy = {\"two.test:25\", \"named\"} split = \"store\" }\n"
+             "listener c { address = \"127.0.0.1:3\" proxy = \"other\" proxy-mode = \"store\" }\n"
+             "upstream named { via = \"named.test:25\" domains = {\"lists.test\", \"exact.test\"} }\n"
+             "upstream other { via = \"other.test:25\" domains = {\"lists.test\"} }\n"
+             "route exact.test { via = \"smtp://exact.test\" }\n"
+             "route .wide.test { via = \"smtp://wide.test\" }\n"
+             "route .y.wide.test { via = \"smtp://closer.test\" }\n");
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        const struct conf_listener *x = conf_listener_named(c, v[i].listener);
+        const struct conf_route *r =
+            x ? conf_route_stored(c, x, v[i].domain, S("")) : conf_route(c, v[i].domain, S(""));
+        if (!r != !v[i].host || (r && !str_eq(r->hops[0].url.host, str_c(v[i].host))))
+            fail_msg("case %zu: " STR_FMT, i, STR_ARG(r ? r->hops[0].url.host : S("by MX")));
+    }
+    conf_drop(&c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(domains), cmocka_unit_test(routes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(domains), cmocka_unit_test(routes), cmocka_unit_test(stored)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

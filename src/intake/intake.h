@@ -68,6 +68,7 @@ void tx_reset(struct tx *t); /* the only end of a transaction; any time, any num
 
 /* Each fills *r with the answer and returns whether it is a 2xx. `s` and `c` stay until tx_reset. */
 bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct mail_cmd *m, struct reply *r);
+uint32_t tx_recipients_most(const struct source *s, const struct conf *c); /* of one message */
 bool tx_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 /* The same, and what the pipeline says of this recipient. */
 bool tx_rcpt_judged(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;

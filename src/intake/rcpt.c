@@ -247,11 +247,15 @@ static err decide(struct tx *t, const struct addr *a, str text, const struct wan
     return take_relayed(t, text, w);
 }
 
+uint32_t tx_recipients_most(const struct source *s, const struct conf *c)
+{
+    return s->recipients_most ? s->recipients_most : (uint32_t)c->limits_recipients;
+}
+
 static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r) YIELDS;
 static bool take_rcpt(struct tx *t, const struct rcpt_cmd *m, struct reply *r)
 {
-    uint32_t most = t->source->recipients_most ? t->source->recipients_most : (uint32_t)t->conf->limits_recipients;
-    if (t->accepted >= most) {
+    if (t->accepted >= tx_recipients_most(t->source, t->conf)) {
         reply_set(r, 452, "4.5.3", "Too many recipients");
         return false;
     }

@@ -93,7 +93,9 @@ bool tx_mail(struct tx *t, const struct source *s, struct conf *c, const struct 
         reply_trouble(r, e);
         return false;
     }
-    if (!keep_sender(t, &m->from) || !keep_names(t, s, m)) {
+    if (s->proxied) /* its servers are those of that listener */
+        t->env.way = arena_printf(&t->arena, "listener:" STR_FMT, STR_ARG(s->listener));
+    if (!keep_sender(t, &m->from) || !keep_names(t, s, m) || (s->proxied && !t->env.way.p)) {
         reply_trouble(r, E_NOMEM);
         return false;
     }

@@ -69,6 +69,7 @@ bool envelope_expect(struct recv_client *k, enum expect_kind kind, bool quiet, s
     bool due = f->first || f->data_asked;
     *f->last = x;
     f->last = &x->next;
+    f->asked += kind == EXPECT_RCPT;
     if (f->link && kind != EXPECT_DROP && (due || link_in_step(f->link)))
         send_line(f->link, copy);
     return true;
@@ -78,6 +79,7 @@ static struct expect *take(struct front *f)
 {
     struct expect *x = f->first;
     f->first = x->next;
+    f->asked -= x->kind == EXPECT_RCPT;
     if (!f->first)
         f->last = &f->first;
     return x;

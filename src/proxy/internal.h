@@ -103,6 +103,7 @@ struct front {
     struct link *link;
     struct expect *first, **last; /* replies due, oldest first */
     struct expect *spare;         /* no memory for one: never more than this */
+    uint32_t asked;               /* RCPTs among them */
     str mail_args;                /* of MAIL, while it is held back (routed), or for a store */
     struct mail_cmd mail;
     bool mail_held;

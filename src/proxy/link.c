@@ -247,14 +247,16 @@ err link_open(struct link **ret, const struct conf_upstream *u, size_t i, struct
 static void no_link(struct reply *r, const struct link *l, err e)
 {
     const struct reply *said = l ? &l->in.r : NULL;
-    if (e == E_NOMEM || !l)
+    if (e == E_NOMEM || !l) {
         reply_set_str(r, 451, "4.3.1", S("Out of memory, try again later"));
-    else if ((e == E_REFUSED || e == E_DENIED) && said->code >= 400 && said->code != 421)
+    } else if ((e == E_REFUSED || e == E_DENIED) && said->code >= 400) {
         *r = *said;
-    else if (e == E_LIMIT)
+        r->code = r->code == 421 ? 451 : r->code; /* this session goes on */
+    } else if (e == E_LIMIT) {
         reply_set_str(r, 451, "4.3.2", S("The server behind is busy, try again later"));
-    else
+    } else {
         reply_set(r, 451, "4.4.1", "No server behind answers now, try again later (%s)", err_text(e));
+    }
 }
 
 /* Is a connection bound to its client from the first octet on? */

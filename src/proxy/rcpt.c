@@ -178,6 +178,8 @@ enum recv_take envelope_rcpt(struct recv_client *k, const struct rcpt_cmd *m, st
         k->tx->refused++;
         return RECV_NO;
     }
+    if (k->tx->accepted + f->asked >= tx_recipients_most(k->src, *k->conf))
+        return refused(k, r, 452, "4.5.3", "Too many recipients");
     if (tx_pass_judge(k->tx, m, &v))
         return by_verdict(k, m, args, &v, r);
     *r = v.reply;

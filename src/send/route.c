@@ -58,13 +58,20 @@ static void by_domain(const struct conf *c, const struct conf_domain *d, struct 
     r->tls = r->way == WAY_BACKUP ? mx_level(c, d->tls) : (enum tls_level)d->tls;
 }
 
+static const struct conf_route *section_for(const struct conf *c, str way, str domain, str sender)
+{
+    str stored = S("listener:");
+    const struct conf_listener *x = str_starts(way, stored) ? conf_listener_named(c, str_skip(way, stored.n)) : NULL;
+    const struct conf_route *v = x || !way.n ? NULL : conf_route_named(c, way);
+    return x ? conf_route_stored(c, x, domain, sender) : v ? v : conf_route(c, domain, sender);
+}
+
 void route_find(const struct conf *c, bool lax, str way, str sender, str address, char mem[ROUTE_DOMAIN_MAX],
                 struct route *ret)
 {
     str domain = domain_of(address, mem);
     const struct conf_domain *d = directory_domain(c, domain);
-    const struct conf_route *v = d || !way.n ? NULL : conf_route_named(c, way);
-    v = d || v ? v : conf_route(c, domain, sender);
+    const struct conf_route *v = d ? NULL : section_for(c, way, domain, sender);
     *ret = (struct route){.way = WAY_MX, .domain = domain, .tls = (enum tls_level)c->send_tls, .lax = lax && !d && !v};
     if (conf_takes_reports(c, address))
         ret->way = WAY_REPORTS;

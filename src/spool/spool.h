@@ -67,7 +67,8 @@ struct envelope {
     str client, helo, user; /* address as text, name given, account (or "uid 1000"); for log, history, headers */
     str message_id;         /* with its angle brackets, for people; empty when there is none */
     str held_why;           /* ENV_HELD: who held it and why, "rule big: 30 recipients"; empty: nothing was said */
-    str way;                /* title of the route that a rule chose; empty: by sender and domain, as ever */
+    str way;                /* title of the route that a rule chose, or "listener:TITLE": that of the proxy listener
+                             * which stored it; empty: by sender and domain, as ever */
     struct recipient *to;
     uint32_t nto;
 };
