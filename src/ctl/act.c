@@ -32,8 +32,7 @@ static void show(struct act_walk *w, const struct queue_entry *e)
     struct ctl_out *o = &w->s->out;
     if (o->json) {
         json_open(o, '{');
-        json_key(o, "id");
-        json_id(o, e->id);
+        json_kid(o, "id", e->id);
         json_kstr(o, "recipient", e->address);
         json_close(o, '}');
     } else if (w->recipients < DRY_LINES) {
@@ -134,14 +133,11 @@ static void result(struct act_walk *w, const struct verb *v)
             json_close(o, ']');
         json_knum(o, "recipients", (int64_t)w->recipients);
         json_knum(o, "messages", (int64_t)w->messages);
-        json_close(o, '}');
-        buf_add_char(&o->b, '\n');
+        json_end(o, '}');
         return;
     }
     buf_add_c(&o->b, w->s->args.dry_run ? v->would : v->did);
-    ctl_put_count(&o->b, w->recipients, "recipient", "recipients");
-    buf_add_c(&o->b, " of ");
-    ctl_put_count(&o->b, w->messages, "message", "messages");
+    ctl_put_recipients(&o->b, w->recipients, w->messages);
     buf_add_char(&o->b, '\n');
 }
 
@@ -176,8 +172,7 @@ static int run(struct ctl_session *s, const struct verb *v)
         json_kstr(&s->out, "action", str_c(v->does));
         json_kbool(&s->out, "dry_run", a->dry_run);
         if (a->dry_run) {
-            json_key(&s->out, "entries");
-            json_open(&s->out, '[');
+            json_kopen(&s->out, "entries", '[');
         }
     }
     int status = a->nword ? EXIT_OK : walk(&w, v, &a->filter);

@@ -60,7 +60,10 @@ void json_bool(struct ctl_out *o, bool b);
 void json_null(struct ctl_out *o);
 void json_time(struct ctl_out *o, int64_t ms); /* RFC 3339; 0: null */
 void json_id(struct ctl_out *o, uint64_t id);
+void json_end(struct ctl_out *o, char bracket); /* json_close of the outermost one, and the end of the line */
 /* Key and value in one. */
+void json_kopen(struct ctl_out *o, const char *name, char bracket);
+void json_kid(struct ctl_out *o, const char *name, uint64_t id);
 void json_kstr(struct ctl_out *o, const char *name, str s);
 void json_knum(struct ctl_out *o, const char *name, int64_t n);
 void json_kbool(struct ctl_out *o, const char *name, bool b);
@@ -69,7 +72,12 @@ void json_ktime(struct ctl_out *o, const char *name, int64_t ms);
 /* Texts for people. */
 void ctl_put_size(struct buf *out, uint64_t n);                                     /* "10.2 KB" */
 void ctl_put_count(struct buf *out, uint64_t n, const char *one, const char *many); /* "1 message", "12 messages" */
-void ctl_put_in(struct buf *out, int64_t ms, int64_t now_ms);                       /* "now", "in 5 min" */
+void ctl_put_recipients(struct buf *out, uint64_t n, uint64_t messages);            /* "2 recipients of 1 message" */
+/* "ID  from SENDER, SIZE, AGE old" and the end of the line. */
+void ctl_put_message(struct buf *out, uint64_t id, str sender, uint64_t size, int64_t arrived_ms, int64_t now_ms);
+/* The id as a row of a list of ids: JSON, or a line. */
+void ctl_put_id(struct ctl_out *o, uint64_t id);
+void ctl_put_in(struct buf *out, int64_t ms, int64_t now_ms); /* "now", "in 5 min" */
 /* The end of a line about a recipient: when it is tried again, and the last reply on a line of its own. */
 void ctl_put_next(struct buf *out, const struct queue_entry *e, int64_t now_ms, const char *indent);
 void ctl_put_pad(struct buf *out, size_t from,
@@ -88,6 +96,8 @@ struct ctl_session {
     char who[32]; /* "uid 0" */
 };
 
+/* What is known of a recipient, in an object that is open. */
+void ctl_rcpt_keys(struct ctl_out *o, const struct queue_entry *e);
 /* A recipient as `queue show` and `why` have it in JSON. */
 void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e);
 

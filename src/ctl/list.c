@@ -13,19 +13,13 @@ struct list_walk {
 static void entry_json(struct ctl_out *o, const struct queue_entry *e)
 {
     json_open(o, '{');
-    json_key(o, "id");
-    json_id(o, e->id);
+    json_kid(o, "id", e->id);
     json_knum(o, "index", e->index);
     json_ktime(o, "arrived", e->arrived_ms);
     json_ktime(o, "expires", e->expires_ms);
     json_knum(o, "size", (int64_t)e->size);
     json_kstr(o, "sender", e->sender);
-    json_kstr(o, "recipient", e->address);
-    json_kstr(o, "site", e->site);
-    json_kstr(o, "state", str_c(e->state));
-    json_knum(o, "attempts", e->attempts);
-    json_ktime(o, "next", e->next_ms);
-    json_kstr(o, "reply", e->reply);
+    ctl_rcpt_keys(o, e);
     json_knum(o, "tenant", e->tenant);
     json_close(o, '}');
 }
@@ -33,16 +27,8 @@ static void entry_json(struct ctl_out *o, const struct queue_entry *e)
 /* One message has one line for itself and one for each recipient. */
 static void entry_text(struct buf *b, const struct queue_entry *e, bool first, int64_t now)
 {
-    if (first) {
-        rt_id_text(b, e->id);
-        buf_add_c(b, "  from ");
-        ctl_put_sender(b, e->sender);
-        buf_add_c(b, ", ");
-        ctl_put_size(b, e->size);
-        buf_add_c(b, ", ");
-        text_age(b, (now - e->arrived_ms) / 1000);
-        buf_add_c(b, " old\n");
-    }
+    if (first)
+        ctl_put_message(b, e->id, e->sender, e->size, e->arrived_ms, now);
     size_t at = b->n;
     buf_printf(b, "    %-8s ", e->state);
     text_safe(b, e->address);
@@ -69,17 +55,15 @@ static void each(void *arg, const struct queue_entry *e)
     w->shown++;
     w->messages += first;
     struct ctl_out *o = &w->s->out;
-    if (!a->ids && o->json) {
+    if (a->ids) {
+        if (first)
+            ctl_put_id(o, e->id);
+    } else if (o->json) {
         if (w->shown > 1)
             buf_add_char(&o->b, '\n');
         entry_json(o, e);
-    } else if (!a->ids) {
+    } else {
         entry_text(&o->b, e, first, w->now);
-    } else if (first && o->json) {
-        json_id(o, e->id);
-    } else if (first) {
-        rt_id_text(&o->b, e->id);
-        buf_add_char(&o->b, '\n');
     }
 }
 
@@ -97,12 +81,9 @@ int ctl_list(struct ctl_session *s)
         fiber_yield();
     }
     if (s->out.json) {
-        json_close(&s->out, ']');
-        buf_add_char(&s->out.b, '\n');
+        json_end(&s->out, ']');
     } else if (!s->args.ids) {
-        ctl_put_count(&s->out.b, w.shown, "recipient", "recipients");
-        buf_add_c(&s->out.b, " of ");
-        ctl_put_count(&s->out.b, w.messages, "message", "messages");
+        ctl_put_recipients(&s->out.b, w.shown, w.messages);
         buf_add_c(&s->out.b, w.full ? "; there are more (--limit)\n" : "\n");
     }
     return EXIT_OK;

@@ -124,6 +124,24 @@ void json_id(struct ctl_out *o, uint64_t id)
     buf_add_char(&o->b, '"');
 }
 
+void json_end(struct ctl_out *o, char bracket)
+{
+    json_close(o, bracket);
+    buf_add_char(&o->b, '\n');
+}
+
+void json_kopen(struct ctl_out *o, const char *name, char bracket)
+{
+    json_key(o, name);
+    json_open(o, bracket);
+}
+
+void json_kid(struct ctl_out *o, const char *name, uint64_t id)
+{
+    json_key(o, name);
+    json_id(o, id);
+}
+
 void json_kstr(struct ctl_out *o, const char *name, str s)
 {
     json_key(o, name);
@@ -165,6 +183,35 @@ void ctl_put_size(struct buf *out, uint64_t n)
 void ctl_put_count(struct buf *out, uint64_t n, const char *one, const char *many)
 {
     buf_printf(out, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
+}
+
+void ctl_put_recipients(struct buf *out, uint64_t n, uint64_t messages)
+{
+    ctl_put_count(out, n, "recipient", "recipients");
+    buf_add_c(out, " of ");
+    ctl_put_count(out, messages, "message", "messages");
+}
+
+void ctl_put_message(struct buf *out, uint64_t id, str sender, uint64_t size, int64_t arrived_ms, int64_t now_ms)
+{
+    rt_id_text(out, id);
+    buf_add_c(out, "  from ");
+    ctl_put_sender(out, sender);
+    buf_add_c(out, ", ");
+    ctl_put_size(out, size);
+    buf_add_c(out, ", ");
+    text_age(out, (now_ms - arrived_ms) / 1000);
+    buf_add_c(out, " old\n");
+}
+
+void ctl_put_id(struct ctl_out *o, uint64_t id)
+{
+    if (o->json) {
+        json_id(o, id);
+    } else {
+        rt_id_text(&o->b, id);
+        buf_add_char(&o->b, '\n');
+    }
 }
 
 void ctl_put_in(struct buf *out, int64_t ms, int64_t now_ms)

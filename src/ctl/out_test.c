@@ -10,8 +10,7 @@ static void nested(void **none)
     json_open(&o, '{');
     json_kstr(&o, "a", S("x\"\n\xff"));
     json_knum(&o, "b", -5);
-    json_key(&o, "c");
-    json_open(&o, '[');
+    json_kopen(&o, "c", '[');
     json_open(&o, '{');
     json_close(&o, '}');
     json_open(&o, '[');

@@ -79,16 +79,14 @@ static void row_json(struct ctl_session *s, const struct envelope *e, str subjec
 {
     struct ctl_out *o = &s->out;
     json_open(o, '{');
-    json_key(o, "id");
-    json_id(o, e->id);
+    json_kid(o, "id", e->id);
     json_ktime(o, "arrived", e->arrived_ms);
     json_knum(o, "size", (int64_t)(e->head_size + e->body_size));
     json_kstr(o, "sender", e->sender);
     json_kstr(o, "client", e->client);
     json_kstr(o, "subject", subject);
     json_kstr(o, "why", e->held_why);
-    json_key(o, "recipients");
-    json_open(o, '[');
+    json_kopen(o, "recipients", '[');
     recipients(s, e->id);
     json_close(o, ']');
     json_close(o, '}');
@@ -97,14 +95,7 @@ static void row_json(struct ctl_session *s, const struct envelope *e, str subjec
 static void row_text(struct ctl_session *s, const struct envelope *e, str subject)
 {
     struct buf *b = &s->out.b;
-    rt_id_text(b, e->id);
-    buf_add_c(b, "  from ");
-    ctl_put_sender(b, e->sender);
-    buf_add_c(b, ", ");
-    ctl_put_size(b, e->head_size + e->body_size);
-    buf_add_c(b, ", ");
-    text_age(b, (rt_wall_ms() - e->arrived_ms) / 1000);
-    buf_add_c(b, " old\n");
+    ctl_put_message(b, e->id, e->sender, e->head_size + e->body_size, e->arrived_ms, rt_wall_ms());
     recipients(s, e->id);
     if (subject.n) {
         buf_add_c(b, "    subject ");
@@ -122,12 +113,7 @@ static void row(struct ctl_session *s, uint64_t id)
     struct spool_reader r;
     AUTO_BUF subject;
     if (s->args.ids) {
-        if (s->out.json) {
-            json_id(&s->out, id);
-        } else {
-            rt_id_text(&s->out.b, id);
-            buf_add_char(&s->out.b, '\n');
-        }
+        ctl_put_id(&s->out, id);
         return;
     }
     if (spool_read_open(&r, s->rooms->spool, id, NULL) != OK)
@@ -159,8 +145,7 @@ int ctl_quarantine_list(struct ctl_session *s)
         fiber_yield();
     }
     if (s->out.json) {
-        json_close(&s->out, ']');
-        buf_add_char(&s->out.b, '\n');
+        json_end(&s->out, ']');
     } else if (!s->args.ids) {
         ctl_put_count(&s->out.b, shown, "message", "messages");
         buf_add_c(&s->out.b, " in quarantine\n");
@@ -285,13 +270,10 @@ static int release_to(struct ctl_session *s)
         }
         if (s->out.json) {
             json_open(&s->out, '{');
-            json_key(&s->out, "id");
-            json_id(&s->out, id);
-            json_key(&s->out, "as");
-            json_id(&s->out, as);
+            json_kid(&s->out, "id", id);
+            json_kid(&s->out, "as", as);
             json_kstr(&s->out, "to", to);
-            json_close(&s->out, '}');
-            buf_add_char(&s->out.b, '\n');
+            json_end(&s->out, '}');
         } else {
             rt_id_text(&s->out.b, id);
             buf_add_c(&s->out.b, s->args.dry_run ? " would be sent to " : " is on its way to ");
@@ -421,11 +403,9 @@ int ctl_quarantine_learn(struct ctl_session *s)
         rt_log(EV_learned, log_id(id), log_str(s->args.word[0]), log_c(s->who));
         if (s->out.json) {
             json_open(&s->out, '{');
-            json_key(&s->out, "id");
-            json_id(&s->out, id);
+            json_kid(&s->out, "id", id);
             json_kstr(&s->out, "learned", s->args.word[0]);
-            json_close(&s->out, '}');
-            buf_add_char(&s->out.b, '\n');
+            json_end(&s->out, '}');
         } else {
             rt_id_text(&s->out.b, id);
             buf_printf(&s->out.b, " was learned as %s\n", spam ? "spam" : "ham");

@@ -163,8 +163,7 @@ err ctl_parts(struct ctl_session *s, struct spool_reader *r, bool parts, bool te
     arena_init(&x->mem, 4096, PART_MEM);
     buf_init(&x->text, 5 * TEXT_MAX);
     if (parts && s->out.json) {
-        json_key(&s->out, "parts");
-        json_open(&s->out, '[');
+        json_kopen(&s->out, "parts", '[');
     } else if (parts) {
         buf_add_c(&s->out.b, "parts:\n");
     }
@@ -177,8 +176,7 @@ err ctl_parts(struct ctl_session *s, struct spool_reader *r, bool parts, bool te
     if (!e && text && (x->have_text || s->out.json))
         print_text(x);
     if (alone) {
-        json_close(&s->out, '}');
-        buf_add_char(&s->out.b, '\n');
+        json_end(&s->out, '}');
     }
     buf_free(&x->text);
     arena_free(&x->mem);

@@ -9,16 +9,21 @@ struct show_walk {
     uint64_t n;
 };
 
-void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e)
+void ctl_rcpt_keys(struct ctl_out *o, const struct queue_entry *e)
 {
-    json_open(o, '{');
-    json_knum(o, "index", e->index);
     json_kstr(o, "recipient", e->address);
     json_kstr(o, "site", e->site);
     json_kstr(o, "state", str_c(e->state));
     json_knum(o, "attempts", e->attempts);
     json_ktime(o, "next", e->next_ms);
     json_kstr(o, "reply", e->reply);
+}
+
+void ctl_rcpt_json(struct ctl_out *o, const struct queue_entry *e)
+{
+    json_open(o, '{');
+    json_knum(o, "index", e->index);
+    ctl_rcpt_keys(o, e);
     json_close(o, '}');
 }
 
@@ -45,8 +50,7 @@ static void each(void *arg, const struct queue_entry *e)
 
 static void envelope_json(struct ctl_out *o, const struct envelope *e)
 {
-    json_key(o, "id");
-    json_id(o, e->id);
+    json_kid(o, "id", e->id);
     json_ktime(o, "arrived", e->arrived_ms);
     json_ktime(o, "expires", e->expires_ms);
     json_kstr(o, "sender", e->sender);
@@ -142,8 +146,7 @@ static int show(struct ctl_session *s, struct spool_reader *r, uint64_t id)
     if (s->out.json) {
         json_open(&s->out, '{');
         envelope_json(&s->out, &r->env);
-        json_key(&s->out, "recipients");
-        json_open(&s->out, '[');
+        json_kopen(&s->out, "recipients", '[');
     } else {
         envelope_text(&s->out.b, &r->env, w.now);
         buf_add_c(&s->out.b, "recipients not yet done:\n");
@@ -153,8 +156,7 @@ static int show(struct ctl_session *s, struct spool_reader *r, uint64_t id)
         json_close(&s->out, ']');
         if (s->args.parts && ctl_parts(s, r, true, s->args.text))
             return EXIT_FAIL;
-        json_close(&s->out, '}');
-        buf_add_char(&s->out.b, '\n');
+        json_end(&s->out, '}');
     } else if (w.n == 0) {
         buf_add_c(&s->out.b, "  none\n");
     }

@@ -19,8 +19,7 @@ struct picture {
 
 static void upstreams_json(struct ctl_out *o, const struct picture *p)
 {
-    json_key(o, "upstreams");
-    json_open(o, '[');
+    json_kopen(o, "upstreams", '[');
     for (size_t i = 0; i < p->nupstream; i++) {
         const struct ctl_upstream *u = &p->upstream[i];
         json_open(o, '{');
@@ -38,8 +37,7 @@ static void upstreams_json(struct ctl_out *o, const struct picture *p)
 static void problems_json(struct ctl_out *o, str rest)
 {
     str one;
-    json_key(o, "problems");
-    json_open(o, '[');
+    json_kopen(o, "problems", '[');
     while (rest.n && str_cut(&rest, '\n', &one))
         json_str(o, one);
     json_close(o, ']');
@@ -64,8 +62,7 @@ static void status_json(struct ctl_out *o, const struct picture *p)
     json_knum(o, "connections_in", p->in);
     json_knum(o, "connections_out", p->out);
     json_knum(o, "body_bytes", (int64_t)p->q.body_bytes);
-    json_key(o, "spool");
-    json_open(o, '{');
+    json_kopen(o, "spool", '{');
     json_knum(o, "messages", (int64_t)p->s.messages);
     json_knum(o, "segments", (int64_t)p->s.segments);
     json_knum(o, "free_segments", (int64_t)p->s.free_segments);
@@ -77,8 +74,7 @@ static void status_json(struct ctl_out *o, const struct picture *p)
     json_close(o, '}');
     json_knum(o, "site_count", (int64_t)p->q.sites);
     json_knum(o, "sites_blocked", (int64_t)p->q.blocked_sites);
-    json_key(o, "sites");
-    json_open(o, '[');
+    json_kopen(o, "sites", '[');
     for (size_t i = 0; i < p->nsite; i++) {
         json_open(o, '{');
         json_kstr(o, "site", p->site[i].key);
@@ -91,8 +87,7 @@ static void status_json(struct ctl_out *o, const struct picture *p)
     }
     json_close(o, ']');
     upstreams_json(o, p);
-    json_close(o, '}');
-    buf_add_char(&o->b, '\n');
+    json_end(o, '}');
 }
 
 static void line(struct buf *b, const char *name)
@@ -105,9 +100,7 @@ static void line(struct buf *b, const char *name)
 static void queue_text(struct buf *b, const struct picture *p)
 {
     line(b, "queue");
-    ctl_put_count(b, p->q.recipients, "recipient", "recipients");
-    buf_add_c(b, " of ");
-    ctl_put_count(b, p->q.messages, "message", "messages");
+    ctl_put_recipients(b, p->q.recipients, p->q.messages);
     buf_printf(b, ": %llu ready, %llu waiting, %llu active, %llu held\n", (unsigned long long)p->q.ready,
                (unsigned long long)p->q.waiting, (unsigned long long)p->q.active, (unsigned long long)p->q.held);
     if (p->q.oldest_ms) {

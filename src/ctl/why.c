@@ -226,8 +226,7 @@ static void event_json(struct ctl_out *o, const struct story_event *e, uint64_t 
     json_ktime(o, "time", e->ms);
     json_kstr(o, "event", e->name);
     if (e->id != about) {
-        json_key(o, "id");
-        json_id(o, e->id);
+        json_kid(o, "id", e->id);
     }
     for (size_t i = 0; i < e->n; i++) {
         const struct log_field *f = &e->field[i].value;
@@ -352,10 +351,8 @@ static void tell(struct ctl_out *o, const struct story_source *from, const struc
     uint64_t n = 0;
     if (o->json) {
         json_open(o, '{');
-        json_key(o, "id");
-        json_id(o, id);
-        json_key(o, "events");
-        json_open(o, '[');
+        json_kid(o, "id", id);
+        json_kopen(o, "events", '[');
     } else {
         buf_add_c(&o->b, "message ");
         rt_id_text(&o->b, id);
@@ -371,8 +368,7 @@ static void tell(struct ctl_out *o, const struct story_source *from, const struc
     }
     if (o->json) {
         json_close(o, ']');
-        json_key(o, "waiting");
-        json_open(o, '[');
+        json_kopen(o, "waiting", '[');
     }
     if (from->queue)
         left(o, from->queue, id, &n);
@@ -474,15 +470,13 @@ err story_tell(struct ctl_out *o, const struct story_source *from, str what, uin
         e = E_NOT_FOUND;
     if (!e && o->json) {
         json_open(o, '{');
-        json_key(o, "messages");
-        json_open(o, '[');
+        json_kopen(o, "messages", '[');
     }
     for (size_t i = 0; i < n && !e; i++)
         tell(o, from, &s, ids[i]);
     if (!e && o->json) {
         json_close(o, ']');
-        json_close(o, '}');
-        buf_add_char(&o->b, '\n');
+        json_end(o, '}');
     } else if (!e && s.damaged.n) {
         text_safe(&o->b, s.damaged);
         buf_add_char(&o->b, '\n');
