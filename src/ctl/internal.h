@@ -60,7 +60,7 @@ void json_bool(struct ctl_out *o, bool b);
 void json_null(struct ctl_out *o);
 void json_time(struct ctl_out *o, int64_t ms); /* RFC 3339; 0: null */
 void json_id(struct ctl_out *o, uint64_t id);
-void json_end(struct ctl_out *o, char bracket); /* json_close of the outermost one, and the end of the line */
+void json_end(struct ctl_out *o, char bracket); /* json_close of the outermost one, and the line ends */
 /* Key and value in one. */
 void json_kopen(struct ctl_out *o, const char *name, char bracket);
 void json_kid(struct ctl_out *o, const char *name, uint64_t id);

@@ -128,6 +128,7 @@ void json_end(struct ctl_out *o, char bracket)
 {
     json_close(o, bracket);
     buf_add_char(&o->b, '\n');
+    o->comma = false;
 }
 
 void json_kopen(struct ctl_out *o, const char *name, char bracket)

@@ -28,6 +28,23 @@ static void nested(void **none)
     buf_free(&o.b);
 }
 
+/* Several answers, an object a line. */
+static void lines(void **none)
+{
+    (void)none;
+    struct ctl_out o = {.json = true};
+    buf_init(&o.b, 4096);
+    for (int i = 0; i < 2; i++) {
+        json_open(&o, '{');
+        json_kid(&o, "id", 0);
+        json_kopen(&o, "to", '[');
+        json_close(&o, ']');
+        json_end(&o, '}');
+    }
+    assert_str(buf_str(&o.b), "{\"id\":\"0000000000000\",\"to\":[]}\n{\"id\":\"0000000000000\",\"to\":[]}\n");
+    buf_free(&o.b);
+}
+
 static void texts(void **none)
 {
     (void)none;
@@ -59,6 +76,6 @@ static void texts(void **none)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nested), cmocka_unit_test(texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nested), cmocka_unit_test(lines), cmocka_unit_test(texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
