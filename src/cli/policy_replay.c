@@ -105,9 +105,9 @@ static void envelope(struct replay *r, struct cmd *c) YIELDS
     struct arena *mem = r->t->run->check.mem;
     struct mail_cmd mail;
     struct rcpt_cmd rcpt;
-    if (str_ieq(c->verb, S("MAIL")) && !cmd_mail(c->args, EXT_ALL, true, mem, &mail))
+    if (str_ieq(c->verb, S("MAIL")) && !cmd_mail(c->args, EXT_ALL | EXT_OTHER, true, mem, &mail))
         r->mail = trial_mail(r->t, &mail, trial_address(r->t, &mail.from));
-    else if (str_ieq(c->verb, S("RCPT")) && r->mail && !cmd_rcpt(c->args, EXT_ALL, true, true, mem, &rcpt))
+    else if (str_ieq(c->verb, S("RCPT")) && r->mail && !cmd_rcpt(c->args, EXT_ALL | EXT_OTHER, true, true, mem, &rcpt))
         r->rcpts += trial_rcpt(r->t, &rcpt, trial_address(r->t, &rcpt.to));
 }
 

@@ -17,23 +17,24 @@ static void where_is(char out[WHERE_MAX], const char *section, str title)
 /* ---- upstreams ---- */
 
 /* "host:port" or a URL. `in` is where it stands, with the key's name. */
-static bool server(struct load *l, int line, const char *in, str text, struct conf_hop *ret)
+static bool server(struct load *l, const struct conf_upstream *of, const char *in, str text, struct conf_hop *ret)
 {
     struct url u;
     const char *why = "";
     bool bare = str_search(text, S("://")) == STR_NONE;
     str full = bare ? arena_printf(&l->c->arena, "smtp://" STR_FMT, STR_ARG(text)) : text;
     if (!url_parse(full, &u, &why) || (bare && (!u.port_given || str_search(text, S("/")) != STR_NONE))) {
-        fail(&l->e, line,
-             "%s: expected \"host:port\" of the server behind, smtp://, smtps:// or lmtp://host:port or lmtp:///path, "
-             "found %s",
-             in, shown(&l->e, text));
+        fail(
+            &l->e, of->line,
+            "%s: expected \"host:port\" of the server behind, smtp://, smtps:// or lmtp://host:port or lmtp:///path%s, "
+            "found %s",
+            in, of->inline_of ? ", or the title of an upstream section" : "", shown(&l->e, text));
         return false;
     }
     *ret = (struct conf_hop){.how = CONF_TO_SERVER, .url = u};
     const struct conf_listener *mine = own_listener(l->c, &u);
     if (mine)
-        fail(&l->e, line, "%s: expected another server, found %s, which is our listener " STR_FMT, in,
+        fail(&l->e, of->line, "%s: expected another server, found %s, which is our listener " STR_FMT, in,
              shown(&l->e, text), STR_ARG(mine->title));
     return true;
 }
@@ -46,7 +47,7 @@ static void check_servers(struct load *l, struct conf_upstream *u, const char *i
         fail(&l->e, u->line, "%s: expected at most %d servers, found %zu", in, SERVERS_MAX, u->via.n);
     u->hops = arena_array(&l->c->arena, u->via.n, sizeof *u->hops);
     for (size_t i = 0; u->hops && i < u->via.n; i++)
-        if (server(l, u->line, in, u->via.v[i], &u->hops[i]))
+        if (server(l, u, in, u->via.v[i], &u->hops[i]))
             u->hops[i].url.scheme == URL_LMTP ? lmtp++ : smtp++;
     u->lmtp = lmtp > 0;
     if (smtp && lmtp)

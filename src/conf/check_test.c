@@ -123,7 +123,7 @@ static const struct {
      LINE3 "error: listener p: proxy: expected another server, found \"127.0.0.1:2525\", which is our listener mx\n"},
     {MX "listener p { address = \"127.0.0.1:1\" proxy = \"host\" }", LINE3
      "error: listener p: proxy: expected \"host:port\" of the server behind, smtp://, smtps:// or lmtp://host:port "
-     "or lmtp:///path, found \"host\"\n"},
+     "or lmtp:///path, or the title of an upstream section, found \"host\"\n"},
     {MX "listener p { address = \"127.0.0.1:1\" proxy = \"127.0.0.1:2\" }", LINE3
      "warning: listener p: proxy: the servers of \"p servers\" see all clients under this proxy's address: if they "
      "let it relay, this is an open relay; take it out of their trusted networks, or set xclient or proxy-protocol "

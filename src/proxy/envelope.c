@@ -156,7 +156,8 @@ static void judge_rcpt(struct recv_client *k, str line, struct reply *r)
         t->accepted++;
     else
         t->refused++;
-    if (!reply_is_ok(r) || front_of(k)->readdressed || cmd_rcpt(str_skip(line, 5), EXT_ALL, true, true, &t->arena, &m))
+    if (!reply_is_ok(r) || front_of(k)->readdressed ||
+        cmd_rcpt(str_skip(line, 5), EXT_ALL | EXT_OTHER, true, true, &t->arena, &m))
         return;
     if (tx_pass_accepted(t, &m)) { /* it would be missing in what the pipeline sees */
         reply_set_str(r, 451, "4.3.1", S("Out of memory, try again later"));
@@ -315,7 +316,7 @@ static bool remember(struct recv_client *k, str args)
 {
     struct front *f = front_of(k);
     f->mail_args = arena_str(&k->tx->arena, args);
-    return f->mail_args.p && !cmd_mail(f->mail_args, EXT_ALL, true, &k->tx->arena, &f->mail);
+    return f->mail_args.p && !cmd_mail(f->mail_args, EXT_ALL | EXT_OTHER, true, &k->tx->arena, &f->mail);
 }
 
 enum recv_take envelope_mail(struct recv_client *k, const struct mail_cmd *m, str args, struct reply *r)

@@ -22,7 +22,8 @@ static bool keyword(str line, str name)
     return str_istarts(line, name) && (line.n == name.n || line.p[name.n] == ' ' || line.p[name.n] == '=');
 }
 
-/* Keywords that recv answers for, or that make no sense behind somebody between. */
+/* Keywords that recv answers for, or that make no sense behind somebody between: he would have to know them, such as
+ * Exim's PRDR (an answer for each recipient behind the dot) and PIPECONNECT (words before the greeting). */
 static bool ours(str line)
 {
     static const str names[] = {S_INIT("PIPELINING"),    S_INIT("SIZE"),        S_INIT("8BITMIME"),
@@ -32,7 +33,9 @@ static bool ours(str line)
                                 S_INIT("VRFY"),          S_INIT("HELP"),        S_INIT("BURL"),
                                 S_INIT("XEXCH50"),       S_INIT("TURN"),        S_INIT("ATRN"),
                                 S_INIT("DELIVERBY"),     S_INIT("MT-PRIORITY"), S_INIT("REQUIRETLS"),
-                                S_INIT("FUTURERELEASE"), S_INIT("X-EXPS"),      S_INIT("X-ANONYMOUSTLS")};
+                                S_INIT("FUTURERELEASE"), S_INIT("X-EXPS"),      S_INIT("X-ANONYMOUSTLS"),
+                                S_INIT("PRDR"),          S_INIT("PIPECONNECT"), S_INIT("PIPE_CONNECT"),
+                                S_INIT("CHECKPOINT")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (keyword(line, names[i]))
             return true;

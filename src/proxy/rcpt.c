@@ -33,7 +33,7 @@ static bool go_over(struct recv_client *k, struct reply *r)
         return false;
     for (; said; said = said->next) {
         struct rcpt_cmd m;
-        if (cmd_rcpt(said->line, EXT_ALL, f->mail.p.smtputf8, true, &t->arena, &m) || !tx_rcpt(t, &m, r))
+        if (cmd_rcpt(said->line, EXT_ALL | EXT_OTHER, f->mail.p.smtputf8, true, &t->arena, &m) || !tx_rcpt(t, &m, r))
             return false;
     }
     return true;

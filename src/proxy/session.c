@@ -112,7 +112,7 @@ static void add_auth(struct front *f, str line)
     f->lines[n + b.n] = 0;
 }
 
-static void add_lines(struct recv_client *k, const struct ability *a)
+static void add_lines(struct recv_client *k, const struct ability *a, struct recv_offer *offer)
 {
     struct front *f = front_of(k);
     str rest = str_c(a->lines), line;
@@ -125,6 +125,7 @@ static void add_lines(struct recv_client *k, const struct ability *a)
         if (!auth && line.n && f->pass && n + line.n + 2 < sizeof f->lines) {
             memcpy(f->lines + n, line.p, line.n);
             memcpy(f->lines + n + line.n, "\n", 2);
+            offer->others = true;
         }
     }
 }
@@ -164,7 +165,7 @@ static void hello(struct recv_client *k, str verb, struct recv_offer *offer, str
     if (pass_can_auth(k, &can))
         offer->caps |= CAP_AUTH;
     offer->size = can.ehlo.size;
-    add_lines(k, &can);
+    add_lines(k, &can, offer);
     offer->lines = str_c(f->lines);
     if (k->listener->upstreams[0]->lmtp && !f->routed)
         offer->rcpt_max = 1;

@@ -45,7 +45,7 @@ unsigned session_exts(const struct session *s)
     for (size_t i = 0; i < sizeof map / sizeof *map && s->src.esmtp; i++)
         if (offers(s, map[i].cap))
             exts |= map[i].ext;
-    return exts;
+    return s->src.esmtp && s->offer.others ? exts | EXT_OTHER : exts;
 }
 
 static void ext_size(const struct session *s, struct buf *out)

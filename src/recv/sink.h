@@ -31,6 +31,7 @@ struct recv_offer {
     uint32_t caps;     /* enum cap of wire/reply.h: SIZE, 8BITMIME, SMTPUTF8, BINARYMIME, DSN, AUTH, LIMITS, VRFY */
     uint64_t size;     /* SIZE; 0: limits.message-size */
     uint32_t rcpt_max; /* LIMITS RCPTMAX; 0: limits.recipients */
+    bool others;       /* parameters that are not known here go on to who offers them */
     str lines;         /* further lines of the answer, each ended by '\n'; the sink's memory */
 };
 

@@ -31,7 +31,8 @@ enum cmd_ext {
     EXT_DELIVERBY = 1 << 7,
     EXT_MT_PRIORITY = 1 << 8,
     EXT_REQUIRETLS = 1 << 9,
-    EXT_ALL = (1 << 10) - 1
+    EXT_ALL = (1 << 10) - 1,
+    EXT_OTHER = 1 << 10 /* what is not known here is somebody else's business: only its form is looked at */
 };
 
 enum cmd_body { BODY_NONE, BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };

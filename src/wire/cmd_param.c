@@ -310,7 +310,7 @@ static enum fault one(struct ctx *c, bool rcpt, const struct param_text *t)
         c->p->seen |= 1u << i;
         return rows[i].parse(c, t->has_value ? t->value : (str){NULL, 0});
     }
-    return FAULT_PARAM_UNKNOWN;
+    return c->exts & EXT_OTHER ? FAULT_NONE : FAULT_PARAM_UNKNOWN;
 }
 
 enum fault params_parse(str rest, bool rcpt, unsigned exts, bool utf8, struct arena *mem, struct params *ret)

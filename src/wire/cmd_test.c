@@ -384,12 +384,29 @@ static void fault_rows(void **state)
     assert_string_equal(r.esc, "5.6.7");
 }
 
+/* A parameter of somebody else's extension is taken as it is, but it must be one. */
+static void foreign_params(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct rcpt_cmd r;
+    arena_init(&a, 1024, 65536);
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> RRVS=2014-04-03T23:01:00Z X"), EXT_DSN | EXT_OTHER, true, true, &a, &r),
+                     FAULT_NONE);
+    assert_int_equal(r.p.seen, 0);
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> X NOTIFY=WHEN"), EXT_DSN | EXT_OTHER, true, true, &a, &r),
+                     FAULT_PARAM_SYNTAX);
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> -X=1"), EXT_ALL | EXT_OTHER, true, true, &a, &r), FAULT_PARAM_SYNTAX);
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> X=1"), EXT_ALL, true, true, &a, &r), FAULT_PARAM_UNKNOWN);
+    arena_free(&a);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(command_lines), cmocka_unit_test(mail),
-                                       cmocka_unit_test(mail_results),  cmocka_unit_test(rcpt),
-                                       cmocka_unit_test(many_params),   cmocka_unit_test(bdat),
-                                       cmocka_unit_test(others),        cmocka_unit_test(notify_texts),
-                                       cmocka_unit_test(xtext),         cmocka_unit_test(fault_rows)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(command_lines), cmocka_unit_test(mail),           cmocka_unit_test(mail_results),
+        cmocka_unit_test(rcpt),          cmocka_unit_test(many_params),    cmocka_unit_test(bdat),
+        cmocka_unit_test(others),        cmocka_unit_test(foreign_params), cmocka_unit_test(notify_texts),
+        cmocka_unit_test(xtext),         cmocka_unit_test(fault_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

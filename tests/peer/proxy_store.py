@@ -1,4 +1,5 @@
-"""Several proxy listeners of one server that store what they take; how many recipients a proxy takes; who is too busy."""
+"""Several proxy listeners of one server that store what they take; how many recipients a proxy takes; who is too busy;
+extensions of the server behind that we do not know."""
 from common import main
 import confs
 from harness import check, equal, free_port, wait_until
@@ -77,5 +78,23 @@ def who_is_busy():
                 equal((said[0], "not before noon" in said[1]), (want, True), "%s: %s" % (mode, said))
 
 
+def others_parameters():
+    """In pass a parameter that we do not know goes on, where the server offers one; what we cannot carry is not offered"""
+    for offers, want in ((FULL + ("RRVS", "PRDR", "PIPECONNECT"), 250), (FULL + ("PRDR",), 555)):
+        with Proxied("pass", offers=offers) as p, p.talk() as c:
+            said = c.command("EHLO client.test")[1]
+            check("PRDR" not in said and "PIPECONNECT" not in said, said)
+            c.command("MAIL FROM:<a@client.test>", 250)
+            equal(c.command("RCPT TO:<b@inner.test> RRVS=2014-04-03T23:01:00Z")[0], want, "RRVS")
+            equal(c.command("RCPT TO:<b@inner.test> -=")[0] // 100, 5, "no parameter at all")
+            c.command("RCPT TO:<c@inner.test>", 250)
+            c.command("DATA", 354)
+            c.send(stuffed(message("x")))
+            equal(c.reply()[0], 250, "the end")
+            check(("RCPT TO:<b@inner.test> RRVS=2014-04-03T23:01:00Z" in p.fake.commands) == (want == 250), str(p.fake.commands))
+    with Proxied(offers=FULL + ("RRVS",)) as p, p.talk() as c:
+        c.command("MAIL FROM:<a@client.test> FOO=1", 555)
+
+
 if __name__ == "__main__":
-    main("proxy_store", each_its_own, reports_go_elsewhere, limit_of_recipients, who_is_busy)
+    main("proxy_store", each_its_own, reports_go_elsewhere, limit_of_recipients, who_is_busy, others_parameters)
