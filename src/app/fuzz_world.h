@@ -9,6 +9,7 @@
 #ifndef APP_FUZZ_WORLD_H
 #define APP_FUZZ_WORLD_H
 #include "app/wiring.h"
+#include "conf/test_conf.h"
 #include "net/net.h"
 #include "priv/priv.h"
 #include "wire/fuzz.h"
@@ -220,25 +221,6 @@ static inline void fuzz_sweep(void)
         nftw(path, fuzz_rm_file, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static struct conf *fuzz_load(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    MUST(conf_bundle_of(&b, S("t.conf"), str_c(text), str_c(fw.folder)) == OK);
-    err e = conf_load(&c, &b, &errors);
-    if (e) {
-        struct buf out;
-        buf_init(&out, 1 << 16);
-        conf_errors_print(&out, &errors);
-        fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&out)));
-    }
-    MUST(!e);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
-
 static void fuzz_fill_in(char *text, size_t size)
 {
     struct buf b;
@@ -317,7 +299,7 @@ static void fuzz_start(void)
         fd[i] = fuzz_listen(&fw.port[i]);
     fuzz_fill_in(text, sizeof text);
     rt_log_setup(LOG_ERROR, false, 2);
-    world.conf = fuzz_load(text);
+    world.conf = test_conf(fw.folder, str_c(text));
     world.folders = (struct folders){.data = -1,
                                      .lock = -1,
                                      .spool = fuzz_folder("spool"),

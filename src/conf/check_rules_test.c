@@ -1,12 +1,10 @@
 #include "conf/check_rules.c"
-#include "base/test.h"
+#include "conf/test_cases.h"
 
 #define MX "hostname = \"mx.example.test\"\nlistener mx { address = \"127.0.0.1:2525\" }\n"
 #define LINE3 "t.conf:3: "
 
-static const struct {
-    const char *text, *errors;
-} cases[] = {
+static const struct conf_case cases[] = {
     {MX "rule a { if = \"tls\" then = \"accept\" }", ""},
     {MX "rule a { then = {\"score 3\", \"add header X-Seen: yes\"} }", ""},
     {MX "list l { entries = {\"a.test\"} }\nrule a { if = \"sender domain in list L\" then = \"refuse\" }", ""},
@@ -48,54 +46,10 @@ static const struct {
     {MX "list x { file = \"none\" }", LINE3 "error: list x: file: cannot read \"/etc/none\": "},
 };
 
-static bool as_expected(const char *found, const char *want)
-{
-    size_t n = strlen(want);
-    return n && want[n - 1] == ' ' ? strncmp(found, want, n) == 0 : strcmp(found, want) == 0;
-}
-
-static struct conf *load(const char *text, struct buf *ret_errors)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/etc")), OK);
-    (void)conf_load(&c, &b, &errors);
-    conf_errors_print(ret_errors, &errors);
-    buf_add_char(ret_errors, 0);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
-
 static void faults(void **state)
 {
     (void)state;
-    int wrong = 0;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct buf out;
-        buf_init(&out, 1 << 20);
-        struct conf *c = load(cases[i].text, &out);
-        if (!as_expected(out.p, cases[i].errors)) {
-            print_error("%s\nexpected:\n%sfound:\n%s\n", cases[i].text, cases[i].errors, out.p);
-            wrong++;
-        }
-        buf_free(&out);
-        conf_drop(&c);
-    }
-    assert_int_equal(wrong, 0);
-}
-
-static struct conf *good(const char *text)
-{
-    struct buf out;
-    buf_init(&out, 1 << 20);
-    struct conf *c = load(text, &out);
-    if (!c)
-        print_error("%s", out.p);
-    assert_non_null(c);
-    buf_free(&out);
-    return c;
+    test_conf_cases(cases, COUNT(cases));
 }
 
 static void file_of_entries(void **state)
@@ -148,7 +102,7 @@ static void phases(void **state)
     for (size_t i = 0; i < COUNT(v); i++) {
         char text[512];
         snprintf(text, sizeof text, MX "rule x { %s }", v[i].rule);
-        struct conf *c = good(text);
+        struct conf *c = test_conf("/etc", str_c(text));
         if (c->rules[0].phase != v[i].want)
             print_error("%s: %s\n", v[i].rule, rule_phases[c->rules[0].phase].word);
         assert_int_equal(c->rules[0].phase, v[i].want);
@@ -159,11 +113,11 @@ static void phases(void **state)
 static void order(void **state)
 {
     (void)state;
-    struct conf *c =
-        good("hostname = \"mx.example.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
-             "listener own { address = \"127.0.0.1:2526\" rules = {\"c\", \"a\"} }\n"
-             "rule a { then = \"accept\" } rule b { then = \"accept\" on = {\"own\"} }\n"
-             "rule c { then = \"accept\" on = {\"inbound\"} } rule d { then = \"tag x\" on = \"local\" }\n");
+    struct conf *c = test_conf(
+        "/etc", S("hostname = \"mx.example.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
+                  "listener own { address = \"127.0.0.1:2526\" rules = {\"c\", \"a\"} }\n"
+                  "rule a { then = \"accept\" } rule b { then = \"accept\" on = {\"own\"} }\n"
+                  "rule c { then = \"accept\" on = {\"inbound\"} } rule d { then = \"tag x\" on = \"local\" }\n"));
     const struct conf_listener *mx = &c->listeners[0], *own = &c->listeners[1];
     assert_int_equal(mx->njudged, 2);
     assert_ptr_equal(mx->judged[0], &c->rules[0]);

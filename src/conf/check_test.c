@@ -1,19 +1,11 @@
 #include "conf/check.c"
-#include "base/cleanup.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "conf/test_cases.h"
 
 #define NAME "hostname = \"mx.example.test\"\n"
 #define MX NAME "listener mx { address = \"127.0.0.1:2525\" }\n"
 #define LINE3 "t.conf:3: "
 
-static const struct {
-    const char *text;
-    const char *errors;
-} cases[] = {
+static const struct conf_case cases[] = {
     /* names */
     {"hostname = \"a_b.test\"\nlistener x { address = \"127.0.0.1:1\" }",
      "t.conf:1: error: hostname: expected a domain name, found \"a_b.test\"\n"},
@@ -239,56 +231,16 @@ static const struct {
      "error: route *: source: expected an IP address, found \"x\"\n"},
 };
 
-/* True when each expected text is the start of what was found, and nothing else was (a text of another room may
- * follow one that ends in a blank). */
-static bool as_expected(const char *found, const char *want)
-{
-    size_t n = strlen(want);
-    return n && want[n - 1] == ' ' ? strncmp(found, want, n) == 0 : strcmp(found, want) == 0;
-}
-
 static void rules(void **state)
 {
     (void)state;
-    int wrong = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct conf_bundle b;
-        struct conf_errors errors;
-        struct conf *c = NULL;
-        AUTO_BUF out;
-        buf_init(&out, 1 << 20);
-        assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(cases[i].text), S("/etc")), OK);
-        err e = conf_load(&c, &b, &errors);
-        conf_errors_print(&out, &errors);
-        buf_add_char(&out, 0);
-        if (!as_expected(out.p, cases[i].errors)) {
-            print_error("case %zu:\n%s\nexpected:\n%sfound:\n%s\n", i, cases[i].text, cases[i].errors, out.p);
-            wrong++;
-        }
-        assert_int_equal(e, strstr(out.p, "error: ") ? E_SYNTAX : OK);
-        conf_errors_free(&errors);
-        conf_bundle_free(&b);
-        conf_drop(&c);
-    }
-    assert_int_equal(wrong, 0);
-}
-
-static struct conf *load(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/etc")), OK);
-    assert_int_equal(conf_load(&c, &b, &errors), OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
+    test_conf_cases(cases, COUNT(cases));
 }
 
 static void filled_in(void **state)
 {
     (void)state;
-    struct conf *c = load(MX "domain a.test { deliver = \"lmtp:///run/l\" } domain B.test { }");
+    struct conf *c = test_conf("/etc", str_c(MX "domain a.test { deliver = \"lmtp:///run/l\" } domain B.test { }"));
     assert_true(str_eq(c->origin, S("mx.example.test")) && str_eq(c->send_helo, S("mx.example.test")));
     assert_true(str_eq(c->listeners[0].hostname, S("mx.example.test")));
     assert_true(str_eq(c->postmaster, S("postmaster@b.test")));
@@ -317,7 +269,7 @@ static void automatic(void **state)
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
         char text[256];
         snprintf(text, sizeof text, MX "%s", v[i].dns);
-        struct conf *c = load(text);
+        struct conf *c = test_conf("/etc", str_c(text));
         assert_int_equal(c->private_targets_now, v[i].targets);
         assert_int_equal(c->dns_validate_now, v[i].validate);
         conf_drop(&c);

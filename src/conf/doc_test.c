@@ -1,27 +1,10 @@
 #include "conf/doc.c"
+#include "conf/test_conf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
-static struct conf *load(str text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    AUTO_BUF out;
-    buf_init(&out, 1 << 16);
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), text, S("/etc")), OK);
-    err e = conf_load(&c, &b, &errors);
-    conf_errors_print(&out, &errors);
-    if (e)
-        print_error(STR_FMT "\n", STR_ARG(buf_str(&out)));
-    assert_int_equal(e, OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
 
 static void sample(void **state)
 {
@@ -30,7 +13,7 @@ static void sample(void **state)
     buf_init(&out, 1 << 20);
     conf_sample(&out);
     assert_int_equal(out.e, OK);
-    struct conf *c = load(buf_str(&out)); /* as it is */
+    struct conf *c = test_conf("/etc", buf_str(&out)); /* as it is */
     assert_int_equal(c->nlisteners, 0);
     conf_drop(&c);
 
@@ -138,13 +121,13 @@ static void words(void **state)
 static void printed(void **state)
 {
     (void)state;
-    struct conf *a =
-        load(S("hostname = \"mx.example.test\" loops = 3 limits { message-size = 1500KB idle-time = 90s }\n"
-               "listener mx { address = \"[::1]:2525\" xclient-from = \"10.0.0.0/8\" }\n"
-               "domain a.test { deliver = \"lmtp:///run/x\" mailboxes = {\"a b\", \"c\"} }\n"
-               "alias \"\\\"x\\\\\\\"y\\\"@a.test\" { to = {\"c@a.test\"} }\n"
-               "dns { servers = {\"127.0.0.1:5353\", \"::1\"} }\n"
-               "route * { via = {\"smtp://h.test:25\", \"mx\"} from = \"@a.test\" }\n"));
+    struct conf *a = test_conf(
+        "/etc", S("hostname = \"mx.example.test\" loops = 3 limits { message-size = 1500KB idle-time = 90s }\n"
+                  "listener mx { address = \"[::1]:2525\" xclient-from = \"10.0.0.0/8\" }\n"
+                  "domain a.test { deliver = \"lmtp:///run/x\" mailboxes = {\"a b\", \"c\"} }\n"
+                  "alias \"\\\"x\\\\\\\"y\\\"@a.test\" { to = {\"c@a.test\"} }\n"
+                  "dns { servers = {\"127.0.0.1:5353\", \"::1\"} }\n"
+                  "route * { via = {\"smtp://h.test:25\", \"mx\"} from = \"@a.test\" }\n"));
     AUTO_BUF one;
     AUTO_BUF two;
     AUTO_BUF differ;
@@ -155,7 +138,7 @@ static void printed(void **state)
     assert_true(str_search(buf_str(&one), S("\nloops = 3\n")) != STR_NONE);
     assert_true(str_search(buf_str(&one), S("\n    message-size = 1500KB\n    header-size = 256KB   # default\n")) !=
                 STR_NONE);
-    struct conf *b = load(buf_str(&one));
+    struct conf *b = test_conf("/etc", buf_str(&one));
     conf_print(&two, b);
     str l = buf_str(&one), r = buf_str(&two), x, y;
     while (str_cut(&l, '\n', &x) && str_cut(&r, '\n', &y)) { /* equal but for what is marked as default */
@@ -176,9 +159,10 @@ static void printed(void **state)
 static void restart(void **state)
 {
     (void)state;
-    struct conf *a = load(S("hostname = \"mx.example.test\" listener a { address = \"127.0.0.1:1\" }\n"
-                            "listener b { address = \"127.0.0.1:2\" }"));
-    struct conf *b = load(S("hostname = \"my.example.test\" listener a { address = \"127.0.0.1:3\" }\n"
+    struct conf *a = test_conf("/etc", S("hostname = \"mx.example.test\" listener a { address = \"127.0.0.1:1\" }\n"
+                                         "listener b { address = \"127.0.0.1:2\" }"));
+    struct conf *b =
+        test_conf("/etc", S("hostname = \"my.example.test\" listener a { address = \"127.0.0.1:3\" }\n"
                             "listener c { address = \"127.0.0.1:2\" } loops = 2 history { max-size = 1GB }"));
     AUTO_BUF out;
     buf_init(&out, 4096);

@@ -1,4 +1,5 @@
 #include "conf/index.c"
+#include "conf/test_conf.h"
 #include "base/cleanup.h"
 
 #include <setjmp.h>
@@ -20,28 +21,10 @@ static const char text[] = "hostname = \"mx.example.test\"\n"
                            "route * { via = \"smtp://one.test\" from = {\"boss@sender.test\"} }\n"
                            "route only.test { via = \"smtp://only.test\" from = \"x@y.test\" }\n";
 
-static struct conf *load(const char *t)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    AUTO_BUF out;
-    buf_init(&out, 1 << 16);
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(t), S("/etc")), OK);
-    err e = conf_load(&c, &b, &errors);
-    conf_errors_print(&out, &errors);
-    if (e)
-        print_error(STR_FMT "\n", STR_ARG(buf_str(&out)));
-    assert_int_equal(e, OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
-
 static void domains(void **state)
 {
     (void)state;
-    struct conf *c = load(text);
+    struct conf *c = test_conf("/etc", str_c(text));
     str name;
     const struct conf_domain *d = conf_domain(c, S("EXAMPLE.test"));
     assert_non_null(d);
@@ -85,7 +68,7 @@ static void routes(void **state)
         {S_INIT("[192.0.2.1]"), S_INIT("z@y.test"), "all.test"},
         {S_INIT(""), S_INIT("z@y.test"), "all.test"},
     };
-    struct conf *c = load(text);
+    struct conf *c = test_conf("/etc", str_c(text));
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
         const struct conf_route *r = conf_route(c, v[i].domain, v[i].sender);
         assert_non_null(r);
@@ -95,7 +78,8 @@ static void routes(void **state)
         assert_true(str_eq(r->hops[0].url.host, str_c(v[i].host)));
     }
     conf_drop(&c);
-    c = load("hostname = \"a.test\" listener x { address = \"127.0.0.1:1\" } route .b.test { via = \"mx\" }");
+    c = test_conf("/etc",
+                  S("hostname = \"a.test\" listener x { address = \"127.0.0.1:1\" } route .b.test { via = \"mx\" }"));
     assert_null(conf_route(c, S("b.test"), S("")));
     assert_non_null(conf_route(c, S("c.b.test"), S("")));
     conf_drop(&c);
@@ -115,16 +99,16 @@ static void stored(void **state)
         {S_INIT("c"), S_INIT("lists.test"), "other.test"}, {S_INIT("c"), S_INIT("b.test"), NULL},
         {S_INIT(""), S_INIT("lists.test"), "named.test"},  {S_INIT(""), S_INIT("b.test"), NULL},
     };
-    struct conf *c =
-        load("hostname = \"mx.example.test\"\n"
-             "listener a { address = \"127.0.0.1:1\" proxy = \"one.test:25\" proxy-mode = \"store\" }\n"
-             "listener b { address = \"127.0.0.1:2\" proxy = {\"two.test:25\", \"named\"} split = \"store\" }\n"
-             "listener c { address = \"127.0.0.1:3\" proxy = \"other\" proxy-mode = \"store\" }\n"
-             "upstream named { via = \"named.test:25\" domains = {\"lists.test\", \"exact.test\"} }\n"
-             "upstream other { via = \"other.test:25\" domains = {\"lists.test\"} }\n"
-             "route exact.test { via = \"smtp://exact.test\" }\n"
-             "route .wide.test { via = \"smtp://wide.test\" }\n"
-             "route .y.wide.test { via = \"smtp://closer.test\" }\n");
+    struct conf *c = test_conf(
+        "/etc", S("hostname = \"mx.example.test\"\n"
+                  "listener a { address = \"127.0.0.1:1\" proxy = \"one.test:25\" proxy-mode = \"store\" }\n"
+                  "listener b { address = \"127.0.0.1:2\" proxy = {\"two.test:25\", \"named\"} split = \"store\" }\n"
+                  "listener c { address = \"127.0.0.1:3\" proxy = \"other\" proxy-mode = \"store\" }\n"
+                  "upstream named { via = \"named.test:25\" domains = {\"lists.test\", \"exact.test\"} }\n"
+                  "upstream other { via = \"other.test:25\" domains = {\"lists.test\"} }\n"
+                  "route exact.test { via = \"smtp://exact.test\" }\n"
+                  "route .wide.test { via = \"smtp://wide.test\" }\n"
+                  "route .y.wide.test { via = \"smtp://closer.test\" }\n"));
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
         const struct conf_listener *x = conf_listener_named(c, v[i].listener);
         const struct conf_route *r =

@@ -1,16 +1,9 @@
 #include "conf/load.c"
-#include "base/cleanup.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "conf/test_cases.h"
 
 #define HEAD "hostname = \"mx.example.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
 
-static const struct {
-    const char *text;
-    const char *errors; /* all of them, as printed; "" none */
-} cases[] = {
+static const struct conf_case cases[] = {
     /* what must load */
     {HEAD, ""},
     {"\xef\xbb\xbf" HEAD, ""},
@@ -112,28 +105,7 @@ static const struct {
 static void loads(void **state)
 {
     (void)state;
-    int wrong = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct conf_bundle b;
-        struct conf_errors errors;
-        struct conf *c = NULL;
-        AUTO_BUF out;
-        buf_init(&out, 1 << 20);
-        assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(cases[i].text), S("/etc")), OK);
-        err e = conf_load(&c, &b, &errors);
-        conf_errors_print(&out, &errors);
-        buf_add_char(&out, 0);
-        if (strcmp(out.p, cases[i].errors) != 0) {
-            print_error("case %zu:\n%s\nexpected:\n%sfound:\n%s\n", i, cases[i].text, cases[i].errors, out.p);
-            wrong++;
-        }
-        assert_int_equal(e, strstr(out.p, "error: ") ? E_SYNTAX : OK);
-        assert_true((c != NULL) == (e == OK));
-        conf_errors_free(&errors);
-        conf_bundle_free(&b);
-        conf_drop(&c);
-    }
-    assert_int_equal(wrong, 0);
+    test_conf_cases(cases, COUNT(cases));
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* Commands against a real file, then look-ups, then the same after opening it again. */
 #include "base/test.h"
+#include "conf/test_conf.h"
 #include "directory/internal.h"
 #include "priv/priv.h"
 
@@ -13,17 +14,12 @@ static struct {
 
 static void set_up(const char *text)
 {
-    struct conf_bundle b;
-    struct conf_errors errors;
     struct buf why;
     buf_init(&why, 1000);
     snprintf(at.path, sizeof at.path, "/tmp/directory-test-XXXXXX");
     assert_non_null(mkdtemp(at.path));
     at.fd = open(at.path, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/tmp")), OK);
-    assert_int_equal(conf_load(&at.conf, &b, &errors), OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
+    at.conf = test_conf("/tmp", str_c(text));
     assert_int_equal(directory_open(at.fd, &why), OK);
     assert_int_equal(priv_secrets_open(at.fd, &why), OK);
     buf_free(&why);

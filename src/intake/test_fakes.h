@@ -4,6 +4,7 @@
  */
 #ifndef INTAKE_TEST_FAKES_H
 #define INTAKE_TEST_FAKES_H
+#include "conf/test_conf.h"
 #include "rt/test_world.h"
 
 #include "intake/intake.h"
@@ -160,28 +161,10 @@ err queue_room(struct queue *q, uint32_t recipients)
 
 static struct conf *fake_conf(void) { return conf_ref(fake.conf); }
 
-/* A configuration must be good; its text has no line for the listener. */
-static struct conf *fake_load(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/tmp")) == OK);
-    if (conf_load(&c, &b, &errors) != OK) {
-        struct buf out;
-        buf_init(&out, 1 << 16);
-        conf_errors_print(&out, &errors);
-        fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&out)));
-        _exit(1);
-    }
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
-
+/* The text has no line for the listener. */
 static void fake_begin(const char *text)
 {
-    fake = (struct fake){.conf = fake_load(text)};
+    fake = (struct fake){.conf = test_conf("/tmp", str_c(text))};
     arena_init(&fake.arena, 1024, 1 << 20);
     buf_init(&fake.octets, 1 << 28);
     buf_init(&fake.loose, 1 << 28);

@@ -1,4 +1,5 @@
 #include "policy/client.c"
+#include "conf/test_conf.h"
 #include "policy/test_names.h"
 
 static void helo_names(void **state)
@@ -108,18 +109,6 @@ static const struct test_name names[] = {
     {NULL, 0, NULL},
 };
 
-static struct conf *conf_of(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/tmp")) == OK);
-    CHECK(conf_load(&c, &b, &errors) == OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
-
 static enum client_reverse reverse_of(struct conf *c, const char *text)
 {
     struct ip ip;
@@ -140,8 +129,9 @@ static void asks(void *arg, int index)
     (void)index;
     struct ip ip;
     CHECK(dns_setup(&(struct dns_config){.timeout = 300 * RT_MS}) == OK);
-    struct conf *c = conf_of("hostname = \"mx.us.test\" block-lists = \"bl.test\" policy { dns-time = 300ms }\n"
-                             "listener mx { address = \"127.0.0.1:2525\" }");
+    struct conf *c =
+        test_conf("/tmp", S("hostname = \"mx.us.test\" block-lists = \"bl.test\" policy { dns-time = 300ms }\n"
+                            "listener mx { address = \"127.0.0.1:2525\" }"));
     CHECK(reverse_of(c, "192.0.2.1") == REVERSE_CONFIRMED);
     CHECK(reverse_of(c, "192.0.2.2") == REVERSE_MISMATCH);
     CHECK(reverse_of(c, "192.0.2.3") == REVERSE_NONE);

@@ -1,5 +1,6 @@
 /* A server in fibers of the test's own loop, that says what its script says. */
 #include "policy/verify.c"
+#include "conf/test_conf.h"
 #include "policy/test_names.h"
 
 #include <arpa/inet.h>
@@ -63,18 +64,6 @@ static void server_begin(void)
     CHECK(io_attach(&server.listener, fd) == OK && io_address(&server.listener, false, &got) == OK);
     server.port = ntohs(((struct sockaddr_in *)&got)->sin_port);
     fiber_spawn(accept_all, NULL, "accept");
-}
-
-static struct conf *conf_of(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/tmp")) == OK);
-    CHECK(conf_load(&c, &b, &errors) == OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
 }
 
 static void scripted(const char *greeting, const char *ehlo, const char *mail, const char *rcpt)
@@ -147,8 +136,8 @@ static void all(void *arg, int index)
     (void)index;
     test_names = (const struct test_name[]){{NULL, 0, NULL}};
     CHECK(dns_setup(&(struct dns_config){.timeout = RT_S}) == OK);
-    struct conf *c = conf_of("hostname = \"mx.us.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
-                             "policy { verify-time = 5s verify-keep-unknown = 2s verify-entries = 100 }");
+    struct conf *c = test_conf("/tmp", S("hostname = \"mx.us.test\" listener mx { address = \"127.0.0.1:2525\" }\n"
+                                         "policy { verify-time = 5s verify-keep-unknown = 2s verify-entries = 100 }"));
     server_begin();
     cases(c);
     failures(c);

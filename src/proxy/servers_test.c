@@ -1,4 +1,5 @@
 /* Which server goes first: by order, by connections, by the client; those that failed go last. */
+#include "conf/test_conf.h"
 #include "rt/test_world.h"
 
 #include "proxy/servers.c"
@@ -8,17 +9,12 @@ static struct conf *conf;
 static void load(const char *balance)
 {
     char text[600];
-    struct conf_bundle b;
-    struct conf_errors errors;
     snprintf(text, sizeof text,
              "hostname = \"a.test\"\nlistener p { address = \"127.0.0.1:1\" proxy = \"in\" }\n"
              "upstream in { via = {\"127.0.0.1:2\", \"127.0.0.1:3\", \"127.0.0.1:4\"} balance = \"%s\" }\n",
              balance);
     conf_drop(&conf);
-    CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/")) == OK);
-    CHECK(conf_load(&conf, &b, &errors) == OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
+    conf = test_conf("/", str_c(text));
 }
 
 static struct ip client(int n)

@@ -2,6 +2,7 @@
 #ifndef REPORTS_TEST_PLACE_H
 #define REPORTS_TEST_PLACE_H
 #include "base/test.h"
+#include "conf/test_conf.h"
 
 #include "reports/internal.h"
 
@@ -18,18 +19,13 @@ static struct conf *place_conf(void) { return conf_ref(place.conf); }
 
 static void place_configure(const char *report)
 {
-    struct conf_bundle b;
-    struct conf_errors errors = {0};
     AUTO_BUF text = {.max = 4096};
     conf_drop(&place.conf);
     buf_printf(&text,
                "hostname = \"mx.example.test\"\ndata-dir = \"d\"\nlistener mx { address = \"127.0.0.1:2525\" }\n"
                "domain example.test { deliver = \"maildir\" }\nreport { %s }\n",
                report);
-    assert_int_equal(conf_bundle_of(&b, S("t.conf"), buf_str(&text), S("/tmp")), OK);
-    assert_int_equal(conf_load(&place.conf, &b, &errors), OK);
-    conf_bundle_free(&b);
-    conf_errors_free(&errors);
+    place.conf = test_conf("/tmp", buf_str(&text));
 }
 
 static void place_open(void)

@@ -4,6 +4,7 @@
  */
 #ifndef SEND_TEST_FAKES_H
 #define SEND_TEST_FAKES_H
+#include "conf/test_conf.h"
 #include "rt/test_world.h"
 
 #include "priv/priv.h"
@@ -213,22 +214,11 @@ static void fake_files_end(void)
 static struct conf *fake_load(const char *text)
 {
     struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
     CHECK(conf_bundle_of(&b, S("t.conf"), str_c(text), str_c(fake_dir)) == OK);
     for (size_t i = 0; i < sizeof fake_names / sizeof *fake_names; i++)
         if (strstr(text, fake_names[i]))
             CHECK(conf_bundle_add(&b, fake_path(fake_names[i])) == OK);
-    if (conf_load(&c, &b, &errors) != OK) {
-        struct buf out;
-        buf_init(&out, 1 << 16);
-        conf_errors_print(&out, &errors);
-        fprintf(stderr, STR_FMT "\n", STR_ARG(buf_str(&out)));
-        _exit(1);
-    }
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
+    return test_conf_load(&b);
 }
 
 /* The text has hostname and data-dir in front. */

@@ -1,23 +1,11 @@
 /* Policies of domains and what their ids say. */
 #include "base/test.h"
-#include "conf/conf.h"
+#include "conf/test_conf.h"
 #include "web/web.h"
 #include "wire/sts.h"
 
 #define MX "hostname = \"mx.example.test\"\nlistener mx { address = \"127.0.0.1:25\" }\n"
 #define WEB MX "listener web { address = \"127.0.0.1:443\" protocol = \"https\" }\n"
-
-static struct conf *load(const char *text)
-{
-    struct conf_bundle b;
-    struct conf_errors errors;
-    struct conf *c = NULL;
-    assert_true(conf_bundle_of(&b, S("t.conf"), str_c(text), S("/")) == OK);
-    assert_true(conf_load(&c, &b, &errors) == OK);
-    conf_errors_free(&errors);
-    conf_bundle_free(&b);
-    return c;
-}
 
 static const struct {
     const char *conf, *domain;
@@ -42,7 +30,7 @@ static void policies(void **state)
     (void)state;
     char last[WEB_ID_SIZE + 1] = "";
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct conf *c = load(rows[i].conf);
+        struct conf *c = test_conf("/", str_c(rows[i].conf));
         struct buf out;
         struct sts_policy p;
         char id[WEB_ID_SIZE + 1], record[100];
