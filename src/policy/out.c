@@ -66,11 +66,6 @@ static bool run_rules(struct policy *p, enum phase ph, const struct policy_leavi
         const struct conf_rule *r = &m->conf->rules[i];
         if (!is_out(r) || (enum phase)r->phase != ph)
             continue;
-        bool yes = cond_true(p, m, r->cond);
-        if (policy_lacks_memory(p))
-            return false;
-        if (!yes)
-            continue;
         if (!rule_apply(p, r, m, v))
             return false;
         take(p, ph, l, m, v);

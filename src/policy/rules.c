@@ -129,6 +129,11 @@ static bool act(struct policy *p, const struct conf_rule *r, const struct rule_a
 
 bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v)
 {
+    bool yes = cond_true(p, m, r->cond);
+    if (policy_lacks_memory(p))
+        return false;
+    if (!yes)
+        return true;
     str by = arena_printf(p->phase <= PHASE_AUTH ? &p->session : &p->tx, "rule " STR_FMT, STR_ARG(r->title));
     if (!by.p)
         return false;
@@ -148,11 +153,6 @@ bool rules_run(struct policy *p, void **own, enum phase ph, struct matter *m, st
     const struct conf_listener *l = listener_of(m->source, m->conf);
     for (size_t i = 0; (r = candidate(m->conf, l, i)); i++) {
         if ((enum phase)r->phase != ph || !applies(r, m->source, l))
-            continue;
-        bool yes = cond_true(p, m, r->cond);
-        if (policy_lacks_memory(p))
-            return false;
-        if (!yes)
             continue;
         if (!rule_apply(p, r, m, v))
             return false;

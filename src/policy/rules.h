@@ -35,7 +35,7 @@ static inline act_fn *act_of(enum rule_do what) { return own_acts[what] ? own_ac
 bool cond_true(struct policy *p, const struct matter *m, const struct rule_cond *c) YIELDS; /* NULL: always */
 bool glob_match(str pattern, str text);
 
-/* The actions of a rule whose condition is true, in order, as far as a verdict. False: no memory. */
+/* The actions of a rule, if its condition is true, in order, as far as a verdict. False: no memory. */
 bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v) YIELDS;
 /* The filter `rules`. */
 unsigned rules_wants(const struct source *s, const struct conf *c);
