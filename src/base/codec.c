@@ -19,17 +19,6 @@ void base64_encode(struct buf *out, str in)
     }
 }
 
-static int b64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (ascii_digit(c))
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 err base64_decode(struct buf *out, str in)
 {
     if (in.n % 4)
@@ -39,7 +28,7 @@ err base64_decode(struct buf *out, str in)
         size_t pad = last && in.p[i + 3] == '=' ? (in.p[i + 2] == '=' ? 2 : 1) : 0;
         uint32_t w = 0;
         for (size_t k = 0; k < 4; k++) {
-            int v = k >= 4 - pad ? 0 : b64_value(in.p[i + k]);
+            int v = k >= 4 - pad ? 0 : base64_value(in.p[i + k]);
             if (v < 0)
                 return E_SYNTAX;
             w = w << 6 | (uint32_t)v;
@@ -76,7 +65,7 @@ err base64url_decode(struct buf *out, str in)
         uint32_t w = 0;
         for (size_t k = 0; k < 4; k++) {
             char c = k < n ? in.p[i + k] : 'A';
-            int v = c == '+' || c == '/' ? -1 : b64_value(c == '-' ? '+' : c == '_' ? '/' : c);
+            int v = c == '+' || c == '/' ? -1 : base64_value(c == '-' ? '+' : c == '_' ? '/' : c);
             if (v < 0)
                 return E_SYNTAX;
             w = w << 6 | (uint32_t)v;

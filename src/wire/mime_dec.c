@@ -1,16 +1,9 @@
 /* base64 and quoted-printable read as they stream by (RFC 2045 6.7, 6.8): what no encoder writes is passed over. */
+#include "base/codec.h"
 #include "wire/mime_param.h"
 
-static int sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (ascii_digit(c))
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1; /* the alphabet for URLs, too */
-}
+/* The alphabet for URLs, too. */
+static int sextet(char c) { return c == '-' ? 62 : c == '_' ? 63 : base64_value(c); }
 
 /* Some programs encode pieces of a file one by one, so that padding stands in the middle: readers go on behind it. */
 static size_t from_base64(struct mime_decoder *d, str in, char *out)
