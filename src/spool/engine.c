@@ -242,6 +242,8 @@ static void apply_group(struct engine *e, struct seg *s, struct spool_group *g, 
         apply(e, s, &f);
         *off += f.len;
     }
+    if (!foot_pays(s))
+        foot_drop(s);
 }
 
 static void apply_batch(struct engine *e, bool sync)

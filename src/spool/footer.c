@@ -3,13 +3,20 @@
 
 #include <stdlib.h>
 
+void foot_drop(struct seg *s)
+{
+    s->nofoot = true;
+    buf_free(&s->foot);
+}
+
+/* It stands for bodies that a start need not read; of results and schedules, which have none, it would be a copy. */
+bool foot_pays(const struct seg *s) { return s->foot.n <= s->size / 32 || s->foot.n <= s->end / 3; }
+
 void foot_add(struct seg *s, const struct foot_entry *f, const struct iovec *meta, int nmeta)
 {
     char *p = s->nofoot ? NULL : buf_room(&s->foot, FOOT_ENTRY + f->meta);
     if (!p) {
-        /* Too many small records, or no memory: this segment will be scanned. */
-        s->nofoot = true;
-        buf_free(&s->foot);
+        foot_drop(s); /* no memory, or too large: this segment will be scanned */
         return;
     }
     foot_store(p, f);

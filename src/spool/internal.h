@@ -272,6 +272,8 @@ err cuts_settle(struct engine *e); /* until a head can name all; E_IO: not yet. 
 
 /* footer.c */
 void foot_add(struct seg *s, const struct foot_entry *f, const struct iovec *meta, int nmeta);
+bool foot_pays(const struct seg *s); /* false: what it holds is so small that a scan reads little more */
+void foot_drop(struct seg *s);       /* it gets none */
 err foot_write(struct engine *e, struct seg *s);
 /* Reads a sealed segment's footer into `out` instead of what is there; ret->at: where it lies. E_CORRUPT when there is
  * none. */

@@ -266,11 +266,11 @@ static void settle(struct seg *s)
     if (s->footed)
         return;
     s->foot.max = s->size / 4;
-    s->nofoot = s->foot.n > s->foot.max || s->end + page_up(s->foot.n) + PAGE > s->size;
+    s->nofoot = s->foot.n > s->foot.max || !foot_pays(s) || s->end + page_up(s->foot.n) + PAGE > s->size;
     if (s->whole && s->end + 8 * PAGE + page_up(s->foot.n) < s->size)
         s->state = s->end == DATA_START && !s->batch ? SEG_READY : SEG_ACTIVE;
     if (s->nofoot)
-        buf_free(&s->foot);
+        foot_drop(s);
 }
 
 /* ---- all together --------------------------------------------------------------------------------- */
