@@ -13,6 +13,7 @@
 #include "policy/use_script.h"
 #include "reports/reports.h"
 #include "send/send.h"
+#include "spool/spool.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -212,11 +213,12 @@ static void run_counts(void *arg)
     counts_run(COUNTS_EVERY);
 }
 
-/* Between what lives for long the heap keeps what a flood of messages or a start left free: it goes back to the system
- * when the flood is over. */
+/* What a flood of messages or a start left free goes back to the system when the flood is over: bodies, and what the
+ * heap keeps between what lives for long. */
 static void trim_heap(void *arg)
 {
     (void)arg;
+    spool_trim();
     (void)malloc_trim(0);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "net/dns.h"
 #include "base/buf.h"
+#include "rt/cells.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,12 @@ static size_t packed_size(str name, const struct dns_answer *a, bool own_name)
     return n;
 }
 
+static void entry_free(struct entry *e)
+{
+    if (e)
+        cell_give(e, sizeof *e + e->size);
+}
+
 /* NULL: no memory, or not of a kind that is kept. */
 static struct entry *pack(str name, unsigned type, uint64_t world, const struct dns_result *r)
 {
@@ -102,7 +109,7 @@ static struct entry *pack(str name, unsigned type, uint64_t world, const struct 
     bool own_name = str_eq(a->canonical, name);
     size_t size = packed_size(name, a, own_name);
     bool fits = size < SHARD_BYTES && name.n <= UINT8_MAX && a->canonical.n <= UINT8_MAX && a->n <= UINT16_MAX;
-    struct entry *e = fits ? calloc(1, sizeof *e + size) : NULL;
+    struct entry *e = fits ? cell_take(sizeof *e + size) : NULL;
     if (!e)
         return NULL;
     e->world = (uint32_t)world;
@@ -125,7 +132,7 @@ static struct entry *pack(str name, unsigned type, uint64_t world, const struct 
         buf_put_str16(&text, a->v[i].data);
     }
     if (text.e) /* data that is longer than a length here can say */
-        free(e), e = NULL;
+        entry_free(e), e = NULL;
     return e;
 }
 
@@ -175,7 +182,7 @@ static void drop(struct shard *s, struct entry *e)
     s->bytes -= cost_of(e);
     map_remove(&s->map, &e->node);
     list_remove(&e->used);
-    free(e);
+    entry_free(e);
 }
 
 static struct entry *last_of(struct shard *s) { return container_of(s->used.prev, struct entry, used); }
@@ -221,7 +228,7 @@ void dns_cache_put(str name, unsigned type, uint64_t world, struct dns_result *r
         e = NULL;
     }
     lock_drop(&s->lock);
-    free(e);
+    entry_free(e);
 }
 
 void dns_cache_clear(void)

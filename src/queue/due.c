@@ -38,7 +38,7 @@ bool wait_reserve(struct due *d)
     }
     if (d->cap > UINT32_MAX / 4 - 64)
         return false;
-    uint32_t cap = d->cap + d->cap / 8 + 64;
+    uint32_t cap = d->cap + d->cap / 32 + 64;
     tick *at = realloc(d->at, cap * sizeof *at);
     if (at)
         d->at = at;

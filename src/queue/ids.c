@@ -1,10 +1,11 @@
 /* The ordered index of message ids. */
 #include "queue/ids.h"
+#include "rt/cells.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 510, SPILL = 32 };
+enum { SLOTS = 126, SPILL = 8 }; /* a chunk is a cell of 1 KiB */
 
 struct ids_chunk {
     uint64_t first; /* id of v[0] */
@@ -54,10 +55,9 @@ static struct ids_chunk *chunk_new(struct index *x, size_t at)
         x->v = v;
         x->cap = cap;
     }
-    struct ids_chunk *c = malloc(sizeof *c);
+    struct ids_chunk *c = cell_take(sizeof *c);
     if (!c)
         return NULL;
-    c->n = 0;
     memmove(x->v + at + 1, x->v + at, (x->n - at) * sizeof *x->v);
     x->v[at] = c;
     x->n++;
@@ -141,7 +141,7 @@ void *ids_find(const struct index *x, uint64_t id)
 
 static void chunk_drop(struct index *x, size_t at)
 {
-    free(x->v[at]);
+    cell_give(x->v[at], sizeof *x->v[at]);
     x->n--;
     memmove(x->v + at, x->v + at + 1, (x->n - at) * sizeof *x->v);
 }
@@ -196,7 +196,7 @@ void *ids_first(const struct index *x) { return x->n ? x->v[0]->v[0] : NULL; }
 void ids_free(struct index *x)
 {
     for (size_t i = 0; i < x->n; i++)
-        free(x->v[i]);
+        cell_give(x->v[i], sizeof *x->v[i]);
     free(x->v);
     *x = (struct index){0};
 }

@@ -1,5 +1,5 @@
 /* Messages: built by the loop that accepted them, then owned by loop 0 until nothing of them is left. */
-#include "queue/cells.h"
+#include "rt/cells.h"
 #include "queue/internal.h"
 
 #include <stdlib.h>

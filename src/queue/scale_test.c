@@ -2,7 +2,7 @@
  * What a large queue costs: bytes per message, time per step. Prints figures; asserts only what must hold
  * on any machine. QUEUE_SCALE sets the number of messages.
  */
-#include "queue/cells.h"
+#include "rt/cells.h"
 #include "queue/world.h"
 
 #include <malloc.h>

@@ -3,7 +3,7 @@
  * tried. The order is site_next's alone: highest class first, tenants in turn, each first come first served.
  */
 #include "base/text.h"
-#include "queue/cells.h"
+#include "rt/cells.h"
 #include "queue/internal.h"
 
 #include <stdlib.h>

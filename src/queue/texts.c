@@ -1,6 +1,6 @@
 /* Interned replies. */
 #include "queue/texts.h"
-#include "queue/cells.h"
+#include "rt/cells.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Cells in slabs of their own, one size per slab; the last empty slab of a size is kept. */
-#include "queue/cells.h"
+#include "rt/cells.h"
 
 #include "base/list.h"
 #include "base/slab.h"

@@ -1,5 +1,5 @@
 /* Cells of every size: their own, zeroed, given back to the system when nothing is left in a slab. */
-#include "queue/cells.h"
+#include "rt/cells.h"
 #include "base/test.h"
 
 enum { MANY = 20000 };

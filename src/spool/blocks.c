@@ -160,3 +160,23 @@ void block_give(void *v, int cls)
         slab_end(s);
     lock_drop(&mem.lock);
 }
+
+void spool_trim(void)
+{
+    lock_take(&mem.lock);
+    setup();
+    struct map_iter it = map_begin(&mem.slabs);
+    for (struct map_node *n; (n = map_each(&it));) {
+        struct slab *s = container_of(n, struct slab, node);
+        size_t size = block_size(s->cls);
+        if (!s->used) {
+            slab_end(s);
+            continue;
+        }
+        for (int at; (at = bits_take(s->warm)) >= 0; mem.cached -= size) {
+            madvise(s->base + (size_t)at * size, size, MADV_DONTNEED);
+            s->cold[at / 64] |= 1ull << at % 64;
+        }
+    }
+    lock_drop(&mem.lock);
+}

@@ -76,6 +76,38 @@ static void falls(void **state)
     }
 }
 
+/* What is kept goes back when nobody needs it, what is in use stays as it is. */
+static void trims(void **state)
+{
+    (void)state;
+    enum { SOME = 120 };
+    spool_trim();
+    long before = resident();
+    for (int i = 0; i < SOME; i++) {
+        block[i] = block_take(BLOCK_64K);
+        memset(block[i], i, block_size(BLOCK_64K));
+    }
+    for (int i = 0; i < SOME; i++)
+        if (i % 40)
+            block_give(block[i], BLOCK_64K);
+    spool_trim();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(resident() - before < 1024);
+#endif
+    for (int i = 0; i < SOME; i++)
+        if (i % 40) {
+            block[i] = block_take(BLOCK_64K);
+            memset(block[i], 1, block_size(BLOCK_64K));
+        }
+    for (int i = 0; i < SOME; i++) {
+        assert_int_equal(block[i][77], i % 40 ? 1 : i);
+        block_give(block[i], BLOCK_64K);
+        block[i] = NULL;
+    }
+    assert_int_equal(metric_read(M_body_bytes), 0);
+    spool_trim();
+}
+
 /* What a message of 10 KB takes: three pages. */
 static void ten_kilobytes(void **state)
 {
@@ -101,6 +133,7 @@ int main(void)
         cmocka_unit_test(ten_kilobytes),
         cmocka_unit_test(random_use),
         cmocka_unit_test(falls),
+        cmocka_unit_test(trims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * Where each message lies: open addressing in 64 shards, so that growing one moves little at a time. 24
- * bytes an entry; a shard grows by an eighth when six sevenths are used: 28 to 32 bytes a message.
+ * bytes an entry; a shard grows by a sixteenth when eight ninths are used: 27 to 29 bytes a message.
  */
 #include "spool/internal.h"
 
@@ -43,7 +43,7 @@ static bool resize(struct index_shard *s, uint64_t cap)
 bool index_reserve(struct index *x, uint64_t id, uint32_t more)
 {
     struct index_shard *s = shard_of(x, mix(id));
-    uint64_t need = ((uint64_t)s->n + more) * 7 / 6 + 1, cap = s->cap, grown = cap + cap / 8 + 16;
+    uint64_t need = ((uint64_t)s->n + more) * 9 / 8 + 1, cap = s->cap, grown = cap + cap / 16 + 16;
     if (need > cap)
         return resize(s, need > grown ? need : grown);
     if (cap > 1024 && need < cap / 4)

@@ -236,6 +236,9 @@ struct spool_copy {
 err spool_copy_octets(struct spool_copy *c, struct spool *s, struct spool_reader *r) YIELDS;
 void spool_copy_free(struct spool_copy *c, bool stored); /* stored: the message's record is there */
 
+/* Blocks of bodies that are kept for the next ones go back to the system. Any thread; for when little happens. */
+void spool_trim(void);
+
 /* ---- for operators ------------------------------------------------------------------------------ */
 
 struct spool_stats {

@@ -203,7 +203,7 @@ static int by_place(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Looks into all of a block, what its owner has marked as not to be touched too (queue/cells.c). */
+/* Looks into all of a block, what its owner has marked as not to be touched too (rt/cells.c). */
 __attribute__((no_sanitize_address)) static void mark(void *word)
 {
     size_t from = 0, to = nsorted;
