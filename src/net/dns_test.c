@@ -4,10 +4,11 @@
 #include "conf/conf.h"
 #include "net/test_dns.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 
-enum { PORT = 24010, SILENT = 99 };
+enum { SILENT = 99 };
 
 /* ---- the server: a thread that answers from a table --------------------------------------------------- */
 
@@ -172,15 +173,13 @@ static struct sockaddr_storage server_at;
 
 static void server_start(void)
 {
-    struct ip_port at;
-    int on = 1;
-    CHECK(ip_port_parse(S("127.0.0.1:24010"), 0, &at));
-    socklen_t n = ip_to_sockaddr(&at, &server_at);
-    server_fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof any;
     server_fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(server_fd[1], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    for (int i = 0; i < 2; i++)
-        CHECK(bind(server_fd[i], (struct sockaddr *)&server_at, n) == 0);
+    CHECK(bind(server_fd[1], (struct sockaddr *)&any, n) == 0);
+    CHECK(getsockname(server_fd[1], (struct sockaddr *)&server_at, &n) == 0);
+    server_fd[0] = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(bind(server_fd[0], (struct sockaddr *)&server_at, n) == 0);
     CHECK(listen(server_fd[1], 10) == 0);
     CHECK(pthread_create(&server_thread, NULL, serve, server_fd) == 0);
 }
