@@ -158,7 +158,8 @@ bool trial_mail(struct trial *t, const struct mail_cmd *mail, str from)
 {
     struct matter m = {.mail = mail};
     SCRATCH struct verdict v;
-    t->env = (struct envelope){.id = 1, .sender = from, .client = t->src.client_text, .to = t->to};
+    t->env =
+        (struct envelope){.id = 1, .sender = from, .client = t->src.client_text, .to = t->to, .body = mail->p.body};
     t->checked = false;
     t->run->check.from = from;
     return policy_begin(&t->src.policy, &t->src, t->conf) == OK && ask(t, PHASE_MAIL, &m, &v);
@@ -213,11 +214,11 @@ static void check_text(struct trial *t, str message, size_t head) YIELDS
     check_dmarc(c, str_sub(message, 0, head), &t->results);
 }
 
-static void scan_all(struct data_in *scan, str message)
+static void scan_all(struct data_in *scan, str message, int64_t line_most)
 {
     char out[513];
     size_t got;
-    data_in_init(scan, DATA_CHUNK, 0);
+    data_in_init(scan, DATA_CHUNK, (uint32_t)line_most);
     while (message.n) {
         size_t used = data_in_feed(scan, message.p, message.n < 512 ? message.n : 512, out, &got);
         message = str_skip(message, used);
@@ -232,7 +233,7 @@ bool trial_message(struct trial *t, str message)
     SCRATCH struct verdict v;
     size_t head = head_len(message, NULL);
     const struct matter_octets octets = {.size = message.n, .read = read_octets, .arg = &message};
-    scan_all(&scan, message);
+    scan_all(&scan, message, t->conf->limits_line_length);
     struct matter m = {.scan = &scan, .text = str_sub(message, 0, head), .octets = &octets};
     if (!ask(t, PHASE_HEADER, &m, &v))
         return false;
@@ -245,6 +246,11 @@ bool trial_message(struct trial *t, str message)
     m.text = str_sub(message, 0, head);
     if (!ask(t, PHASE_END, &m, &v))
         return false;
+    if (!trial_own(t, message.n, head, scan.flags, &v.reply)) {
+        v.kind = t->last = VERDICT_REFUSE;
+        answered(t, "end", &v);
+        return false;
+    }
     result(t);
     trial_out(t, m.text);
     return true;

@@ -31,6 +31,9 @@ bool trial_rcpt(struct trial *t, const struct rcpt_cmd *rcpt, str to) YIELDS;
 bool trial_data(struct trial *t) YIELDS;
 bool trial_message(struct trial *t, str message) YIELDS; /* CRLF, without dots */
 void trial_out(struct trial *t, str block) YIELDS; /* policy_out.c: the way out of an accepted message; its header */
+/* policy_own.c: does the server itself take a message of this size, header and flags (wire/data.h)? Else *r says why.
+ */
+bool trial_own(const struct trial *t, uint64_t size, size_t head, unsigned flags, struct reply *r);
 void trial_reset(struct trial *t) YIELDS;
 
 /* policy_replay.c: what `capture` prints, as text. */

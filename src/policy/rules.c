@@ -127,6 +127,21 @@ static bool act(struct policy *p, const struct conf_rule *r, const struct rule_a
     return true;
 }
 
+/* What an action is about, for the note of a rule that only looks. */
+static str about(struct policy *p, const struct conf_rule *r, size_t i)
+{
+    const struct rule_action *a = &r->actions[i];
+    struct arena *mem = p->phase <= PHASE_AUTH ? &p->session : &p->tx;
+    str all = i < r->then.n ? r->then.v[i] : S("");
+    size_t words = strlen(rule_dos[a->what].words);
+    if (a->what == RULE_DO_CLASS || a->what == RULE_DO_SCORE || a->what == RULE_DO_LIMIT)
+        return str_trim(str_skip(all, words));
+    str text = a->value.p ? a->value : S("");
+    if (a->name.n)
+        text = arena_printf(mem, STR_FMT "%s" STR_FMT, STR_ARG(a->name), text.n ? ": " : "", STR_ARG(text));
+    return text.p ? text : S("");
+}
+
 bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v)
 {
     bool yes = cond_true(p, m, r->cond);
@@ -140,7 +155,7 @@ bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, s
     v->by = p->running = by.p;
     for (size_t i = 0; i < r->nactions && v->kind == VERDICT_CONTINUE; i++)
         if (r->monitor)
-            policy_note(p, m, v->by, would[r->actions[i].what], r->actions[i].value.p ? r->actions[i].value : S(""));
+            policy_note(p, m, v->by, would[r->actions[i].what], about(p, r, i));
         else if (!act(p, r, &r->actions[i], m, v) || policy_lacks_memory(p))
             return false;
     return true;
