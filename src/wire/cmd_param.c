@@ -302,15 +302,19 @@ static bool is_keyword(str row, str given)
 
 static enum fault one(struct ctx *c, bool rcpt, const struct param_text *t)
 {
+    bool known = false;
     for (unsigned i = 0; i < PARAM_COUNT; i++) {
-        if (!is_keyword(rows[i].keyword, t->keyword) || (rows[i].verb == VERB_RCPT) != rcpt || !(rows[i].ext & c->exts))
+        if (!is_keyword(rows[i].keyword, t->keyword))
+            continue;
+        known = true;
+        if ((rows[i].verb == VERB_RCPT) != rcpt || !(rows[i].ext & c->exts))
             continue;
         if (c->p->seen & 1u << i)
             return FAULT_PARAM_TWICE;
         c->p->seen |= 1u << i;
         return rows[i].parse(c, t->has_value ? t->value : (str){NULL, 0});
     }
-    return c->exts & EXT_OTHER ? FAULT_NONE : FAULT_PARAM_UNKNOWN;
+    return !known && c->exts & EXT_OTHER ? FAULT_NONE : FAULT_PARAM_UNKNOWN;
 }
 
 enum fault params_parse(str rest, bool rcpt, unsigned exts, bool utf8, struct arena *mem, struct params *ret)

@@ -398,6 +398,10 @@ static void foreign_params(void **state)
                      FAULT_PARAM_SYNTAX);
     assert_int_equal(cmd_rcpt(S("TO:<a@b.test> -X=1"), EXT_ALL | EXT_OTHER, true, true, &a, &r), FAULT_PARAM_SYNTAX);
     assert_int_equal(cmd_rcpt(S("TO:<a@b.test> X=1"), EXT_ALL, true, true, &a, &r), FAULT_PARAM_UNKNOWN);
+    /* What is known and not offered is nobody's. */
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> NOTIFY=NEVER"), EXT_OTHER, true, true, &a, &r), FAULT_PARAM_UNKNOWN);
+    assert_int_equal(cmd_rcpt(S("TO:<a@b.test> BODY=7BIT"), EXT_ALL | EXT_OTHER, true, true, &a, &r),
+                     FAULT_PARAM_UNKNOWN);
     arena_free(&a);
 }
 
