@@ -147,6 +147,8 @@ static void hello(struct recv_client *k, str verb, struct recv_offer *offer, str
         }
         *r = f->link->in.r;
         front_relay(k, r);
+        if (!f->link) /* 421, or no answer to EHLO */
+            return;
         can = f->link->can;
         r->n = reply_is_ok(r) && memchr(r->text, '\n', r->n) ? (uint16_t)((char *)memchr(r->text, '\n', r->n) - r->text)
                                                              : r->n;

@@ -190,6 +190,13 @@ def dies_in_pass():
             found = converse(c)
             equal(found[verb][0], 421, "at %s: %s" % (verb, found))
             check(c.closed(), "the session goes on after 421")
+    for said, want in (("421 4.3.2 going away", 421), ("354 go on", 451)):
+        with Proxied("pass", script={"EHLO": lambda s, line, said=said: said if "client.test" in line else None}) as p, \
+                Client(p.port) as c:
+            equal(c.reply()[0], 220, "greeting")
+            equal(c.command("EHLO client.test")[0], want, "EHLO, answered by " + said)
+            with Client(p.port) as other:
+                equal(other.reply()[0], 220, "greeting of the next one")
 
 
 def nobody_there():
