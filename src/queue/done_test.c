@@ -1,5 +1,6 @@
 /* What becomes of recipients after their attempts: records, retries, deadlines, reports. */
 #include "queue/world.h"
+#include "rt/cells.h"
 
 static int setup(void **state)
 {
@@ -529,6 +530,35 @@ static void test_bodies(void **state)
     give1(t, FATE_DELIVERED, "250");
 }
 
+/* All that a message with a way of its own took is given back as what it was. */
+static void test_way_given_back(void **state)
+{
+    (void)state;
+    char way[200];
+    memset(way, 'w', sizeof way);
+    struct recipient to = {.address = S("a@x.test")};
+    struct envelope e = {.id = ++w.id,
+                         .arrived_ms = rt_wall_ms(),
+                         .expires_ms = rt_wall_ms() + 86400000,
+                         .head_size = 300,
+                         .body_size = 700,
+                         .sender = S("from@here.test"),
+                         .way = str_mem(way, sizeof way),
+                         .to = &to,
+                         .nto = 1};
+    struct body *b = body_make(1000);
+    assert_int_equal(queue_accept(w.q, &e, b), OK);
+    body_drop(&b);
+    struct ticket *t = take1();
+    const struct msg *m = ids_find(&w.q->index, e.id);
+    assert_non_null(m);
+    give1(t, FATE_DELIVERED, "250");
+    size_t n = sizeof(struct msg) + sizeof(struct rcpt) + e.sender.n + 1 + sizeof way + to.address.n;
+    void *again = cell_take(n);
+    assert_ptr_equal(again, m);
+    cell_give(again, n);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -556,6 +586,7 @@ int main(void)
         T(test_disk_full),
         T(test_batches),
         T(test_bodies),
+        T(test_way_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

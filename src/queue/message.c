@@ -33,7 +33,7 @@ static str kept_address(const struct recipient *to) { return str_sub(to->address
 
 static void msg_give(struct msg *m)
 {
-    size_t text = m->sender_n;
+    size_t text = m->sender_n + (m->flags & MF_WAY ? 1 + msg_way(m).n : 0);
     for (uint32_t i = 0; i < m->nto; i++)
         text += m->to[i].address_n;
     cell_give(m, msg_bytes(m->nto, text));
