@@ -4,10 +4,12 @@
  */
 #include "base/codec.h"
 #include "ctl/internal.h"
+#include "directory/directory.h"
 #include "http/http.h"
 #include "wire/addr.h"
 #include "wire/endpoint.h"
 #include "wire/head.h"
+#include "wire/idn.h"
 #include "wire/mime_param.h"
 
 #include <stdlib.h>
@@ -244,6 +246,23 @@ static bool good_address(struct ctl_session *s, str text, str *ret)
     return !b.e && ret->p;
 }
 
+/* A mailbox of ours that is not there: the message would be gone from here, and returned to whoever is said to be its
+ * sender. Aliases lead nowhere at this point, because recipients were expanded when it came. */
+static bool is_there(struct ctl_session *s, str to)
+{
+    struct conf *c = s->rooms->conf();
+    size_t at = str_rfind(to, '@');
+    str local = str_sub(to, 0, at), base = local, detail, ascii;
+    char name[256];
+    bool known = idn_to_ascii(str_skip(to, at + 1), &s->arena, &ascii) == OK;
+    const struct conf_domain *d = known ? directory_domain(c, ascii) : NULL;
+    bool there = !d || d->hop.how != CONF_TO_MAILDIR || directory_mailbox(d, local, name, sizeof name) ||
+                 (d->subaddress && addr_detail(local, c->subaddress, &base, &detail) &&
+                  directory_mailbox(d, base, name, sizeof name));
+    conf_drop(&c);
+    return there;
+}
+
 static int release_to(struct ctl_session *s) YIELDS;
 static int release_to(struct ctl_session *s)
 {
@@ -252,6 +271,9 @@ static int release_to(struct ctl_session *s)
         return ctl_fail(s, EXIT_USAGE, "postrider: --to: expected an address with a domain");
     if (!s->args.nword)
         return ctl_fail(s, EXIT_USAGE, "postrider: --to: expected message ids beside it");
+    if (!is_there(s, to))
+        return ctl_fail(s, EXIT_FAIL, "postrider: --to: there is no mailbox " STR_FMT " (an alias will not do)",
+                        STR_ARG(to));
     int status = EXIT_OK;
     for (size_t i = 0; i < s->args.nword; i++) {
         uint64_t id, as = 0;
