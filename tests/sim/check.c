@@ -74,10 +74,10 @@ static void look_at_rest(struct node *n, void *arg)
     struct look k;
     (void)arg;
     postrider_look(n, &k);
-    if (k.bodies || k.sessions || k.out)
-        violation("%s is at rest with %lld bytes of bodies, %lld sessions, %lld connections", n->name,
-                  (long long)k.bodies, (long long)k.sessions, (long long)k.out);
-    if (k.fibers != n->server->loops)
+    if (k.bodies || k.sessions || k.out || k.behind)
+        violation("%s is at rest with %lld bytes of bodies, %lld sessions, %lld connections, %lld to servers behind",
+                  n->name, (long long)k.bodies, (long long)k.sessions, (long long)k.out, (long long)k.behind);
+    if (k.fibers != (n->server->edge.mode ? 2 * n->server->loops + 1 : n->server->loops))
         violation("%s is at rest with %lld fibers in %d loops", n->name, (long long)k.fibers, n->server->loops);
 }
 
@@ -106,7 +106,7 @@ void check_limits(void)
         for (int r = 0; r < nservers; r++) {
             unsigned open = 0;
             for (struct link *l = lan_links(); l; l = l->next)
-                open += l->e[0].node == n && !l->e[0].closed && to_remote(l, &remotes[r]);
+                open += l->e[0].node == n && !l->e[0].closed && to_remote(l, &remotes[r]) && !edge_behind(l);
             if (open > n->server->connections)
                 violation("%s has %u connections to %s, %u allowed", n->name, open, remotes[r].domain,
                           n->server->connections);
@@ -178,14 +178,23 @@ static bool doubtful(const struct arrival *a)
     return crashed_between(n, a->when, calm) || stopped_in_trouble(n, a->when, calm);
 }
 
-/* Something between two nodes may have made two of one message. */
-static bool doubtful_way(const struct node *a, rt_time from)
+/* May it send on what `a` accepted for that recipient, or is it `a`? */
+static bool on_the_way(const struct node *n, const struct mail *m, const struct fate_of *f)
 {
+    const struct server *s = m->at->server;
+    return n == m->at || (s->smart && n == sim.node[1]) || n == s->edge.behind ||
+           (n->index && onward_round(f->address));
+}
+
+/* Something between two nodes may have made two of one message. */
+static bool doubtful_way(const struct mail *m, const struct fate_of *f)
+{
+    rt_time from = m->when - 200 * RT_S;
     for (int i = 1; i < sim.nnodes; i++)
         if (crashed_between(sim.node[i], from, RT_NEVER))
             return true;
     for (struct link *l = lan_links(); l; l = l->next)
-        if ((l->e[0].node == a || (a->server->smart && l->e[0].node == sim.node[1])) && l->e[1].node->index > 0 &&
+        if (on_the_way(l->e[0].node, m, f) && l->e[1].node->index > 0 &&
             (l->e[1].sent > l->e[0].got || (l->broken && l->end_time >= from))) /* broken before the answer was given */
             return true;
     return false;
@@ -212,10 +221,9 @@ static bool overtaken(const struct arrival *y, const struct arrival *x)
     return given_up && given_up <= x->when && y->end->link->e[0].got < y->upto;
 }
 
-static void check_twice(const struct mail *m, const struct arrival *x, const struct arrival *y)
+static void check_twice(const struct mail *m, const struct fate_of *f, const struct arrival *x, const struct arrival *y)
 {
-    bool explained =
-        same_hop(x, y) ? !x->node && (doubtful(x) || overtaken(y, x)) : doubtful_way(m->at, m->when - 200 * RT_S);
+    bool explained = same_hop(x, y) ? !x->node && (doubtful(x) || overtaken(y, x)) : doubtful_way(m, f);
     if (!explained)
         violation("message %d arrived twice for %s, at %.3f and %.3f, and nothing explains it", m->token, x->to,
                   (double)x->when / (double)RT_S, (double)y->when / (double)RT_S);
@@ -241,17 +249,17 @@ static bool doubtful_report(const struct mail *m)
 static void check_rcpt(const struct mail *m, const struct fate_of *f)
 {
     const struct arrival *before = NULL;
-    bool doubt = doubtful_way(m->at, m->when - 200 * RT_S);
+    bool doubt = doubtful_way(m, f);
     for (size_t i = 0; i < narrivals; i++) {
         const struct arrival *a = &arrivals[i];
-        if (a->report || a->token != m->token || strcmp(a->to, f->address))
+        if (a->report || a->token != m->token || !ledger_reaches(f, a->to))
             continue;
         if (before)
-            check_twice(m, before, a);
+            check_twice(m, f, before, a);
         doubt |= doubtful(a);
         before = a;
     }
-    if (m->promise == REFUSED && before && !came_back(m))
+    if (m->promise == REFUSED && before && !m->unheard && !came_back(m))
         violation("message %d was refused and arrived for %s", m->token, f->address);
     if (m->promise != ACCEPTED)
         return;
@@ -273,7 +281,7 @@ static void check_rcpt(const struct mail *m, const struct fate_of *f)
         violation("message %d was delivered and returned for %s", m->token, f->address);
     if (f->bounced > 1 && !doubt && !doubtful_report(m))
         violation("message %d was returned %d times for %s", m->token, f->bounced, f->address);
-    int logged = 0, due = !here;
+    int logged = onward_logged(m->at->index, m->id, f->address), due = !here;
     for (size_t i = 0; i < nlog_ends; i++)
         logged += log_ends[i].node == m->at->index && log_ends[i].id == m->id && !strcmp(log_ends[i].to, f->address);
     if (logged != due && !crashed_between(m->at, m->when - 20 * RT_S, RT_NEVER))
@@ -303,7 +311,15 @@ void check_mailboxes(void)
 
 void check_end(void)
 {
-    for (size_t i = 0; i < nmails; i++)
-        for (int k = 0; k < mails[i]->nto; k++)
-            check_rcpt(mails[i], &mails[i]->to[k]);
+    for (size_t i = 0; i < nmails; i++) {
+        const struct mail *m = mails[i];
+        for (int k = 0; k < m->nto; k++)
+            if (m->outside)
+                edge_check_rcpt(m, &m->to[k]);
+            else
+                check_rcpt(m, &m->to[k]);
+        if (m->proxy && !m->outside)
+            edge_check_mail(m);
+    }
+    onward_end();
 }

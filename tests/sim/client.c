@@ -12,8 +12,9 @@ enum habit { PLAIN, PIPELINED, CHUNKED, SLOW, VANISHES, HANGS, HABITS };
 struct client {
     struct conn c;
     struct node *to;
+    bool edge; /* by its proxy */
     enum habit habit;
-    int boot; /* of the node when it began */
+    int boot[2]; /* of `at` and of the proxy when it began */
     struct mail *mail;
     struct buf text;
     bool sent; /* the end of the data */
@@ -46,7 +47,9 @@ static int say(struct client *k, const char *line)
 static void some_address(char out[ADDR_MAX])
 {
     unsigned kind = (unsigned)sim_below(10), n = (unsigned)sim_below(1000);
-    if (kind < 4) {
+    if (onward_world && sim_chance(20)) {
+        onward_address(out);
+    } else if (kind < 4) {
         int i = 1 + (int)sim_below((uint64_t)sim.nnodes - 1);
         snprintf(out, ADDR_MAX, "%c@%s", (char)('a' + n % 3), sim.node[i]->name);
     } else if (kind == 4 && n < 600) {
@@ -101,6 +104,26 @@ static void send_dotted(struct client *k)
     conn_write(&k->c, S(".\r\n"));
 }
 
+static bool in_trouble(const struct node *n, int boot, rt_time since)
+{
+    return disk_troubled_until(n->disk) >= since || n->nboots != boot || !n->alive || n->stopping;
+}
+
+static void accepted(struct mail *m, str text)
+{
+    size_t at = str_search(text, S("queued as "));
+    m->promise = ACCEPTED;
+    m->when = sim.now;
+    if (m->outside)
+        edge_accepted(m, text);
+    else if (at == STR_NONE || !rt_id_parse(str_sub(text, at + 10, at + 23), &m->id))
+        violation("no id in " STR_FMT, STR_ARG(text));
+    sim.accepted++;
+    rules_accepted(m);
+    trace("client: %d accepted by %s%s%s", m->token, m->at->name, m->proxy ? " through " : "",
+          m->proxy ? m->proxy->name : "");
+}
+
 /* The answer to a whole message. */
 static void judge(struct client *k)
 {
@@ -112,25 +135,17 @@ static void judge(struct client *k)
     bool sent = k->c.e == OK; /* a slow one may have run out of its own time before the dot */
     k->c.deadline = rt_after(120 * RT_S);
     int code = reply(k, text, sizeof text);
-    bool trouble =
-        disk_troubled_until(m->at->disk) >= asked || m->at->nboots != k->boot || !m->at->alive || m->at->stopping;
+    bool trouble = in_trouble(k->to, k->boot[1], asked), behind = in_trouble(m->at, k->boot[0], asked);
     if (code == 250) {
-        str id = str_c(text);
-        size_t at = str_search(id, S("queued as "));
-        m->promise = ACCEPTED;
-        m->when = sim.now;
-        if (at == STR_NONE || !rt_id_parse(str_sub(id, at + 10, at + 23), &m->id))
-            violation("no id in %s", text);
-        sim.accepted++;
-        rules_accepted(m);
-        trace("client: %d accepted by %s", m->token, m->at->name);
+        accepted(m, str_c(text));
     } else if (code) {
         m->promise = REFUSED;
         m->when = sim.now;
-        m->doubtful = trouble || code == 451;
+        m->doubtful = trouble || behind || code == 451;
+        edge_refused(m, str_c(text));
         trace("client: %d refused: %s", m->token, text);
     } else if (sent && k->c.e == E_TIMEOUT && l && !l->broken && !l->e[0].deaf && !l->end_time && !trouble) {
-        violation("%s did not answer the end of message %d in two minutes", m->at->name, m->token);
+        violation("%s did not answer the end of message %d in two minutes", k->to->name, m->token);
     }
 }
 
@@ -149,7 +164,7 @@ static bool envelope(struct client *k)
         bool twice = false;
         for (int j = 0; j < m->nto; j++)
             twice |= !strcmp(m->to[j].address, f->address);
-        if (twice)
+        if (twice || onward_again(m, f->address))
             continue;
         static const char *const notify[] = {"", " NOTIFY=NEVER", " NOTIFY=SUCCESS,FAILURE"};
         f->notify = sim_chance(80) ? TELL_USUAL : sim_chance(50) ? TELL_NEVER : TELL_ALL;
@@ -194,9 +209,12 @@ static void transaction(struct client *k)
     some_sender(from);
     struct mail *m = k->mail = ledger_mail(from);
     m->at = k->to;
+    if (k->edge)
+        edge_brings(m, k->to);
     m->when = sim.now;
     m->play = some_play();
-    k->boot = k->to->nboots;
+    k->boot[0] = m->at->nboots;
+    k->boot[1] = k->to->nboots;
     compose(k);
     if (k->habit == PIPELINED ? !pipelined(k) : !envelope(k)) {
         m->nto = 0;
@@ -250,7 +268,7 @@ static void transaction(struct client *k)
 static void session(void *arg)
 {
     struct client *k = arg;
-    struct target t = {.to = place(k->to->ip, 25)};
+    struct target t = {.to = place(k->to->ip, k->edge ? EDGE_PORT : 25)};
     char ip[32];
     snprintf(ip, sizeof ip, "203.0.113.%d", (int)sim_between(1, 6));
     t.from = place(ip, 0);
@@ -280,6 +298,7 @@ void client_spawn(struct node *to)
     static const unsigned habits[] = {PLAIN, PLAIN, PLAIN,     PLAIN, PIPELINED, PIPELINED, CHUNKED,  CHUNKED,
                                       PLAIN, PLAIN, PIPELINED, PLAIN, PLAIN,     SLOW,      VANISHES, HANGS};
     k->to = to;
+    k->edge = to->server->edge.mode && sim_chance(75);
     k->habit = (enum habit)habits[sim_below(sizeof habits / sizeof *habits)];
     clients_open++;
     if (!fiber_spawn(session, k, "client"))

@@ -24,7 +24,17 @@ struct fate_of *ledger_rcpt(struct mail *m, str address)
     for (int i = 0; m && i < m->nto; i++)
         if (str_ieq(str_c(m->to[i].address), address))
             return &m->to[i];
+    char to[ADDR_MAX];
+    str_to_c(str_sub(address, 0, ADDR_MAX - 1), to, sizeof to);
+    for (int i = 0; m && i < m->nto; i++)
+        if (ledger_reaches(&m->to[i], to))
+            return &m->to[i];
     return NULL;
+}
+
+bool ledger_reaches(const struct fate_of *f, const char *to)
+{
+    return !strcasecmp(f->address, to) || onward_to(f->address, to);
 }
 
 struct log_end *log_ends OWN;
@@ -68,7 +78,7 @@ static void read_hops(struct arrival *a, str text)
     size_t end = str_search(text, S("\n\r\n"));
     size_t end2 = str_search(text, S("\n\n"));
     str head = str_sub(text, 0, end < end2 ? end : end2);
-    while (a->hops < 4) {
+    while (a->hops < HOPS) {
         str by = behind(head, S("by n")), id = behind(by, S("id "));
         if (!id.n || !rt_id_parse(str_sub(id, 0, 13), &a->hop[a->hops].id))
             break;
@@ -148,9 +158,11 @@ void ledger_arrival(str message, const char *const *to, int nto, const struct en
         }
         struct arrival *a = note_arrival(
             (struct arrival){.token = token, .end = end, .upto = upto, .node = box ? box->index : 0}, to[i], message);
-        if (!a->hops)
+        edge_hops(m, a);
+        if (!a->hops && !m->outside)
             violation("message %d arrived for %s without saying by whom", token, to[i]);
         rules_arrival(m, a, message);
+        onward_arrival(m, f, a);
         f->delivered++;
     }
 }
@@ -180,6 +192,13 @@ static str field(str line, str name)
     return str_sub(line, 0, end == STR_NONE ? line.n : end);
 }
 
+static void read_redirect(const struct node *n, str line)
+{
+    uint64_t id, anew;
+    if (rt_id_parse(field(line, S("id=")), &id) && rt_id_parse(field(line, S("anew=")), &anew))
+        onward_line(n, id, field(line, S("to=")), field(line, S("into=")), anew);
+}
+
 void ledger_line(struct node *n, str line)
 {
     static const char *const ends[LOG_ENDS] = {"delivered", "bounced", "expired", "removed"};
@@ -192,6 +211,8 @@ void ledger_line(struct node *n, str line)
         violation("%s says: " STR_FMT, n->name, STR_ARG(line));
     uint64_t id;
     bool gone = str_eq(word, S("discarded"));
+    if (str_eq(word, S("redirected")))
+        read_redirect(n, line);
     if (str_eq(word, S("released")) && rt_id_parse(field(line, S("id=")), &id))
         rules_released(n, id);
     if (gone || (str_eq(word, S("delivered")) && str_search(line, S("2.0.0 discarded by")) != STR_NONE))

@@ -7,19 +7,22 @@
 #include "intake/intake.h"
 #include "net/dns.h"
 #include "priv/priv.h"
+#include "proxy/proxy.h"
 #include "recv/recv.h"
 #include "send/send.h"
 
 #include <stdio.h>
 
 static struct conf *now;
-static struct recv_port port;
-static int sockets[LOOPS_MAX_];
-static struct fiber *serving[LOOPS_MAX_];
+enum { PORTS = 2 }; /* the second one: a proxy */
+static struct recv_port ports[PORTS];
+static int sockets[PORTS][LOOPS_MAX_];
+static struct fiber *serving[PORTS][LOOPS_MAX_];
 static bool running;
 static struct history *history;
 
 static struct conf *conf_now(void) { return conf_ref(now); }
+static int ports_of(const struct node *n) { return n->server->edge.mode ? 2 : 1; }
 
 /* ---- the configuration ---------------------------------------------------------------------------------------- */
 
@@ -29,13 +32,14 @@ static void conf_text(struct node *n, struct buf *out)
     buf_printf(out,
                "hostname = \"%s\"\ndata-dir = \"/data\"\nlistener mx { address = \"%s:25\" tls = \"none\" }\n"
                "relay-from = {\"203.0.113.0/24\", \"198.51.100.0/24\"}\n"
-               "domain %s { deliver = \"maildir\" mailboxes = {\"a\", \"b\", \"c\"} }\n"
+               "domain %s { deliver = \"maildir\" mailboxes = {\"a\", \"b\", \"c\"%s} }\n"
                "private-targets = true\nsrs-domain = \"%s\"\n"
                "dns { servers = {\"192.0.2.53:53\"} timeout = \"4s\" }\n"
                "limits { header-size = \"16KB\" message-size = \"%s\" connections-per-address = %u recipients = 100 "
                "idle-time = \"40s\""
-               " data-time = \"40s\" message-time = \"2min\" connection-rate = 2000 }\n",
-               n->name, n->ip, n->name, n->name, s->segment < 1 << 20 ? "32KB" : "512KB", s->per_address);
+               " data-time = \"40s\" message-time = \"2min\" connection-rate = 2000%s }\n",
+               n->name, n->ip, n->name, onward_world ? ", \"d\", \"orbit\"" : "", n->name,
+               s->segment < 1 << 20 ? "32KB" : "512KB", s->per_address, onward_world ? " hops = 15" : "");
     buf_printf(
         out,
         "queue { delays = {\"8s\", \"15s\", \"30s\"} lifetime = \"%ds\" report-lifetime = \"2h\" delay-notice = \"%ds\""
@@ -48,8 +52,10 @@ static void conf_text(struct node *n, struct buf *out)
         if (remotes[i].lmtp)
             buf_printf(out, "domain %s { deliver = \"lmtp://%s:24\" tls = \"none\" }\n", remotes[i].domain,
                        remotes[i].ip[0]);
+    edge_text(n, out);
     rules_text(n, out);
-    if (s->smart && n->index > 1)
+    onward_text(n, out);
+    if (s->smart && n->index > 1 && s->edge.mode != EDGE_STORE)
         buf_printf(out, "route \"*\" { via = \"smtp://%s:25\" tls = \"none\" }\n", sim.node[1]->ip);
 }
 
@@ -74,13 +80,21 @@ static err conf_new(struct node *n, struct conf **ret)
     return e;
 }
 
-static err listener_follow(struct conf *c)
+static err listeners_follow(struct conf *c)
 {
     struct recv_listener *l;
-    struct recv_listener_config rc = {.conf = c, .conf_listener = &c->listeners[0], .kind = RECV_MX, .tenant = 1};
-    err e = recv_listener_new(&l, &rc);
-    if (!e)
-        recv_port_set(&port, l);
+    err e = OK;
+    for (size_t i = 0; i < c->nlisteners && !e; i++) {
+        const struct conf_listener *x = &c->listeners[i];
+        struct recv_listener_config rc = {.conf = c,
+                                          .conf_listener = x,
+                                          .kind = x->nupstreams ? RECV_PROXY : RECV_MX,
+                                          .tenant = (uint32_t)i + 1,
+                                          .sink = proxy_sink(x)};
+        e = recv_listener_new(&l, &rc);
+        if (!e)
+            recv_port_set(&ports[i], l);
+    }
     return e;
 }
 
@@ -96,9 +110,15 @@ static void loop_follow(struct conf *c)
 
 static void serve(void *arg)
 {
+    int i = (int)((struct recv_port *)arg - ports);
+    recv_serve(&ports[i], sockets[i][rt_index()]);
+    serving[i][rt_index()] = NULL;
+}
+
+static void look_behind(void *arg)
+{
     (void)arg;
-    recv_serve(&port, sockets[rt_index()]);
-    serving[rt_index()] = NULL;
+    proxy_watch(conf_now);
 }
 
 static void start_loop(void *arg, int index)
@@ -106,10 +126,13 @@ static void start_loop(void *arg, int index)
     struct node *n = arg;
     struct conf *c = conf_now();
     loop_follow(c);
-    serving[index] = fiber_spawn(serve, NULL, "listener");
+    for (int i = 0; i < ports_of(n); i++)
+        serving[i][index] = fiber_spawn(serve, &ports[i], "listener");
     if (index == 0) {
         queue_start(n->server->queue, n->server->spool, c);
         running = n->up = true;
+        if (n->server->edge.mode)
+            fiber_spawn(look_behind, NULL, "proxy");
     }
     conf_drop(&c);
 }
@@ -124,8 +147,9 @@ static void reload_here(struct post *p)
 {
     struct reload *r = container_of(p, struct reload, post);
     if (r->stop) {
-        if (serving[rt_index()])
-            fiber_cancel(serving[rt_index()]);
+        for (int i = 0; i < PORTS; i++)
+            if (serving[i][rt_index()])
+                fiber_cancel(serving[i][rt_index()]);
     } else {
         loop_follow(r->conf);
     }
@@ -151,7 +175,7 @@ void postrider_reload(struct node *n, void *arg)
     struct conf *c = NULL;
     struct server *s = n->server;
     s->lifetime = sim_between(40, 200) * RT_S;
-    if (conf_new(n, &c) || listener_follow(c)) {
+    if (conf_new(n, &c) || listeners_follow(c)) {
         violation("%s: reload failed", n->name);
         return;
     }
@@ -183,6 +207,7 @@ void postrider_look(struct node *n, void *arg)
     k->out = metric_read(M_deliveries);
     k->recipients = metric_read(M_queue_recipients);
     k->fibers = metric_read(M_fibers);
+    k->behind = metric_read(M_upstream_connections);
     static const enum event ends[LOG_ENDS] = {EV_delivered, EV_bounced, EV_expired, EV_removed};
     for (int i = 0; i < LOG_ENDS; i++)
         k->counted[i] = event_count(ends[i]);
@@ -238,10 +263,12 @@ void postrider_operate(struct node *n, void *arg)
 
 static err listen_all(struct node *n)
 {
-    struct sockaddr_storage at = place(n->ip, 25);
     err e = OK;
-    for (int i = 0; i < n->server->loops && !e; i++)
-        e = rt_listen((struct sockaddr *)&at, sizeof(struct sockaddr_in), true, 100, &sockets[i]);
+    for (int i = 0; i < ports_of(n); i++) {
+        struct sockaddr_storage at = place(n->ip, i ? EDGE_PORT : 25);
+        for (int k = 0; k < n->server->loops && !e; k++)
+            e = rt_listen((struct sockaddr *)&at, sizeof(struct sockaddr_in), true, 100, &sockets[i][k]);
+    }
     return e;
 }
 
@@ -268,7 +295,7 @@ static int postrider_main(struct node *n)
     dns_backend = &sim_dns;
     err e = conf_new(n, &now);
     e = e ? e : priv_setup(&(struct priv_secrets){.srs = S("0123456789abcdef0123456789abcdef")});
-    e = e ? e : listener_follow(now);
+    e = e ? e : listeners_follow(now);
     if (e)
         return 2;
     for (rt_time begun = sim.now; (e = open_stores(n)) != OK; begun = sim.now) {
@@ -297,7 +324,8 @@ static int postrider_main(struct node *n)
         return 0;
     }
     queue_free(&s->queue);
-    recv_port_set(&port, NULL);
+    for (int i = 0; i < PORTS; i++)
+        recv_port_set(&ports[i], NULL);
     priv_end();
     conf_drop(&now);
     return 0;

@@ -17,27 +17,31 @@ const char *play_word(enum play p) { return plays[p]; }
 
 enum play some_play(void) { return sim_chance(60) ? PLAY_NONE : (enum play)sim_between(PLAY_NONE + 1, PLAYS - 1); }
 
+/* On a proxy that stores nothing they are for the first listener: for the other one, see edge.c. */
 void rules_text(struct node *n, struct buf *out)
 {
+    const char *on = edge_carries(n) ? " on = \"mx\"" : "";
     if (!n->server->rules)
         return;
+    buf_printf(out,
+               "rule no     { if = \"header X-Play is refuse\" then = \"refuse 554 5.7.1 Not today\"%s }\n"
+               "rule gone   { if = \"header X-Play is discard\" then = \"discard\"%s }\n"
+               "rule hold   { if = \"header X-Play is hold\" then = \"hold to be looked at\"%s }\n"
+               "rule cell   { if = \"header X-Play is quarantine\" then = \"quarantine suspicious\"%s }\n"
+               "rule change { if = \"header X-Play is 'change header'\" then = {\"add header X-Rule: yes\", "
+               "\"change header Subject: changed\"}%s }\n"
+               "rule drop   { if = \"recipient matches x*77@*\" then = \"discard\" at = \"rcpt\"%s }\n",
+               on, on, on, on, on, on);
     buf_add(out,
-            S("rule no     { if = \"header X-Play is refuse\" then = \"refuse 554 5.7.1 Not today\" }\n"
-              "rule gone   { if = \"header X-Play is discard\" then = \"discard\" }\n"
-              "rule hold   { if = \"header X-Play is hold\" then = \"hold to be looked at\" }\n"
-              "rule cell   { if = \"header X-Play is quarantine\" then = \"quarantine suspicious\" }\n"
-              "rule change { if = \"header X-Play is 'change header'\" then = {\"add header X-Rule: yes\", "
-              "\"change header Subject: changed\"} }\n"
-              "rule drop   { if = \"recipient matches x*77@*\" then = \"discard\" at = \"rcpt\" }\n"
-              "rule out-no { if = \"recipient matches x*88@*\" then = \"refuse 550 5.7.1 Not there\" at = \"route\" }\n"
+            S("rule out-no { if = \"recipient matches x*88@*\" then = \"refuse 550 5.7.1 Not there\" at = \"route\" }\n"
               "rule out    { if = \"recipient matches x*66@*\" then = \"discard\" at = \"route\" }\n"));
     /* Only of clients: what comes from another node is already on its way. */
     buf_printf(
         out,
-        "rule other  { if = \"header X-Play is redirect and client in 203.0.113.0/24\" then = \"redirect a@%s\" }\n"
+        "rule other  { if = \"header X-Play is redirect and client in 203.0.113.0/24\" then = \"redirect a@%s\"%s }\n"
         "rule more   { if = \"header X-Play is 'add recipient' and client in 203.0.113.0/24\" then = \"add "
-        "recipient c@%s\" }\n",
-        n->name, n->name);
+        "recipient c@%s\"%s }\n",
+        n->name, on, n->name, on);
 }
 
 static bool ends(const char *address, const char *digits)
@@ -77,7 +81,7 @@ void rules_readdress(struct mail *m)
 {
     char to[ADDR_MAX];
     int want = wanted_of_all(m);
-    if (!m->at->server->rules || (m->play != PLAY_REDIRECT && m->play != PLAY_ADD))
+    if (m->proxy || !m->at->server->rules || (m->play != PLAY_REDIRECT && m->play != PLAY_ADD))
         return;
     snprintf(to, sizeof to, "%c@%s", m->play == PLAY_ADD ? 'c' : 'a', m->at->name);
     if (m->play == PLAY_REDIRECT)
@@ -90,7 +94,9 @@ void rules_readdress(struct mail *m)
 
 void rules_accepted(const struct mail *m)
 {
-    if (m->at->server->rules && m->play == PLAY_REFUSE)
+    const struct server *s = m->at->server;
+    bool refuses = (s->rules && !m->outside) || (m->proxy && m->proxy->server->edge.judges);
+    if (refuses && m->play == PLAY_REFUSE)
         violation("%s accepted message %d, which its rules refuse", m->at->name, m->token);
 }
 
@@ -120,6 +126,13 @@ static bool was_released(int node, uint64_t id)
 
 /* ---- what arrives ---------------------------------------------------------------------------------------------- */
 
+static bool is_changed(str message)
+{
+    str head = str_sub(message, 0, str_search(message, S("\nline 0")));
+    return (str_starts(head, S("X-Rule: yes")) || str_search(head, S("\nX-Rule: yes")) != STR_NONE) &&
+           str_search(head, S("\nSubject: changed")) != STR_NONE;
+}
+
 /* A message arrived that came by these nodes. */
 void rules_arrival(const struct mail *m, const struct arrival *a, str message)
 {
@@ -131,13 +144,13 @@ void rules_arrival(const struct mail *m, const struct arrival *a, str message)
             violation("message %d arrived for %s; %s holds it, and nobody released it", m->token, a->to,
                       sim.node[a->hop[i].node]->name);
     }
+    bool changed = m->play == PLAY_CHANGE && is_changed(message);
+    edge_arrival(m, a, changed);
     if (!ruled)
         return;
     if (m->play == PLAY_REFUSE || discards(m, a->to) || ends(a->to, "88"))
         violation("message %d arrived for %s, although a rule on its way refuses or discards it", m->token, a->to);
-    str head = str_sub(message, 0, str_search(message, S("\nline 0")));
-    if (m->play == PLAY_CHANGE &&
-        (str_search(head, S("\nX-Rule: yes")) == STR_NONE || str_search(head, S("\nSubject: changed")) == STR_NONE))
+    if (m->play == PLAY_CHANGE && !changed)
         violation("message %d arrived for %s without what a rule changes in it", m->token, a->to);
 }
 
@@ -165,8 +178,11 @@ bool rules_discarded(const struct mail *m, const struct fate_of *f)
 {
     for (size_t i = 0; i < ngone; i++) {
         const struct gone *g = &gone[i];
-        bool first = g->node == m->at->index;
-        if (!strcasecmp(g->to, f->address) && (first ? g->id == m->id : !strcmp(g->from, m->from)))
+        bool same = !strcasecmp(g->to, f->address), first = g->node == m->at->index;
+        if (same && (first ? g->id == m->id : !strcmp(g->from, m->from)))
+            return true;
+        /* under another id, perhaps with a sender that SRS made */
+        if (ledger_reaches(f, g->to) && (!same || onward_round(f->address)))
             return true;
     }
     return false;

@@ -10,7 +10,7 @@ int nservers OWN;
 
 struct listen {
     struct remote *r;
-    int which;
+    int which, port;
 };
 struct talk {
     struct conn c;
@@ -21,6 +21,7 @@ struct talk {
     int nto;
     unsigned commands;
     bool chunking, mail, bye; /* mail: a transaction is open */
+    bool lenient;             /* refuses nothing for good: reports come here */
     struct buf data;
 };
 
@@ -59,7 +60,7 @@ static bool misbehave(struct talk *t, bool may_refuse)
 {
     if (!bad(t))
         return false;
-    switch (sim_below(may_refuse && t->r != &remotes[0] ? 7 : 6)) {
+    switch (sim_below(may_refuse && !t->lenient ? 7 : 6)) {
     case 0:
     case 1:
         conn_printf(&t->c, "45%d 4.3.0 not now\r\n", (int)sim_below(3));
@@ -87,7 +88,7 @@ static bool misbehave(struct talk *t, bool may_refuse)
 
 static void limits_kept(struct talk *t)
 {
-    if (t->node < 1)
+    if (t->node < 1 || edge_link(lan_end(t->c.io.fd)->link))
         return;
     const struct server *s = sim.node[t->node]->server;
     if ((unsigned)t->nto > s->recipients)
@@ -269,7 +270,7 @@ static void serve(void *arg)
 {
     struct listen l = *(struct listen *)arg;
     struct io io = IO_NONE;
-    struct sockaddr_storage at = place(l.r->ip[l.which], l.r->lmtp ? 24 : 25);
+    struct sockaddr_storage at = place(l.r->ip[l.which], l.port);
     int fd;
     free(arg);
     if (rt_listen((struct sockaddr *)&at, sizeof(struct sockaddr_in), false, 100, &fd) || io_attach(&io, fd))
@@ -285,6 +286,7 @@ static void serve(void *arg)
         t->peer = peer;
         t->chunking = sim_chance(40);
         t->node = lan_end(got)->link->e[0].node->index;
+        t->lenient = l.r == &remotes[0] || (l.port == BEHIND_PORT && !edge_link(lan_end(got)->link));
         buf_init(&t->data, 1 << 24);
         if (!t || !fiber_spawn(talk, t, "server"))
             abort();
@@ -292,10 +294,10 @@ static void serve(void *arg)
     io_close(&io);
 }
 
-void remote_serve(struct remote *r, int which)
+void remote_serve(struct remote *r, int which, int port)
 {
     struct listen *l = malloc(sizeof *l);
-    *l = (struct listen){r, which};
+    *l = (struct listen){r, which, port};
     if (!fiber_spawn(serve, l, "remote"))
         abort();
 }

@@ -281,9 +281,12 @@ static void director(void *arg)
     temper = (unsigned)sim_below(sizeof tempers / sizeof *tempers);
     busy = (unsigned)sim_between(10, 60);
     for (i = 0; i < nservers; i++) {
-        remote_serve(&remotes[i], 0);
+        int port = remotes[i].lmtp ? 24 : 25;
+        remote_serve(&remotes[i], 0, port);
         if (remotes[i].ip[1][0] && sim_chance(60))
-            remote_serve(&remotes[i], 1);
+            remote_serve(&remotes[i], 1, port);
+        if (edge_world)
+            remote_serve(&remotes[i], 0, BEHIND_PORT);
     }
     for (i = 1; i < sim.nnodes; i++) {
         node_start(sim.node[i]);
@@ -334,8 +337,16 @@ void world_make(void)
     remote_new("l.test", 4, true, false);
     int n = sim_chance(70) ? 2 : 3;
     bool smart = sim_chance(30);
+    /* of the seed alone, so that worlds without are what they were */
+    unsigned more = (unsigned)((sim.seed * 0x9e3779b97f4a7c15u) >> 61);
+    edge_world = more < 2;
+    onward_world = more == 1 || more == 2;
     for (int i = 1; i <= n; i++)
         postrider_new(i)->server->smart = smart;
+    for (int i = 1; i <= n && onward_world; i++)
+        sim.node[i]->server->onward = sim_chance(75);
+    if (edge_world)
+        edge_new(sim.node[sim_between(1, n)]);
     sim.end = sim.now + 3 * 3600 * RT_S;
     node_start(sim.node[0]);
 }

@@ -12,7 +12,9 @@
 
 #include <netinet/in.h>
 
-enum { SERVERS = 4, DOMAIN_MAX_ = 48, ADDR_MAX = 64, TO_MAX = 24, LOOPS_MAX_ = 2 };
+enum { SERVERS = 4, DOMAIN_MAX_ = 48, ADDR_MAX = 64, TO_MAX = 24, LOOPS_MAX_ = 2, HOPS = 6 };
+/* Ports: of a listener that is a proxy, and of servers of others for what comes through one. */
+enum { EDGE_PORT = 26, BEHIND_PORT = 2500 };
 
 /* ---- servers of others (server.c) ------------------------------------------------------------------------- */
 
@@ -23,8 +25,8 @@ struct remote {
     unsigned limit;       /* recipients it takes in one transaction; 0: no limit */
     int open[8], most[8]; /* sessions by node, and the most at once */
 };
-void remote_serve(struct remote *r, int which); /* spawns what listens; in the world outside */
-const char *world_host(const char *domain);     /* address; NULL: no such name */
+void remote_serve(struct remote *r, int which, int port); /* spawns what listens; in the world outside */
+const char *world_host(const char *domain);               /* address; NULL: no such name */
 const char *world_second(const char *domain);
 
 /* ---- clients (client.c) -------------------------------------------------------------------------------------- */
@@ -34,11 +36,21 @@ extern int clients_open;
 
 /* ---- a postrider (postrider.c) ---------------------------------------------------------------------------------- */
 
+enum edge_mode { EDGE_NONE, EDGE_INSPECT, EDGE_PASS, EDGE_STORE };
+struct edge { /* its second listener, a proxy (edge.c) */
+    enum edge_mode mode;
+    struct node *behind; /* NULL: servers of others */
+    int remote, other;   /* these; 0: none */
+    bool judges;         /* it has rules of its own */
+    const char *trace;
+};
 struct server {
     int loops;
     uint64_t segment;
     bool smart;  /* everything goes by the first node */
     bool rules;  /* its configuration has those of rules.c */
+    bool onward; /* ... and of onward.c */
+    struct edge edge;
     int version; /* of its configuration */
     unsigned connections, recipients,
         messages; /* limits in force: to one site, in one transaction, on one connection */
@@ -55,7 +67,7 @@ void postrider_look(struct node *n, void *arg); /* arg: struct look; sums that m
 struct look {
     struct queue_stats q;
     struct spool_stats s;
-    int64_t bodies, sessions, out, recipients, fibers;
+    int64_t bodies, sessions, out, recipients, fibers, behind;
     int64_t counted[LOG_ENDS];
 };
 void postrider_operate(struct node *n, void *arg); /* arg: enum queue_action */
@@ -89,10 +101,13 @@ struct mail {
     int nto;
     enum promise promise;
     enum play play;
-    struct node *at;
-    uint64_t id; /* in the queue of `at` */
+    struct node *at;    /* whose promise it is */
+    struct node *proxy; /* through which it came; NULL: none */
+    bool outside;       /* ... to a server of others */
+    uint64_t id;        /* in the queue of `at` */
     rt_time when;
     bool report_ended; /* an operator removed or returned a report about it */
+    bool unheard;      /* the proxy says that it has lost the server behind, which may have the message */
     bool doubtful;     /* its refusal may have been of a message that is kept */
 };
 struct arrival { /* at a server of others or in a mailbox */
@@ -103,7 +118,7 @@ struct arrival { /* at a server of others or in a mailbox */
     struct {
         int node;
         uint64_t id;
-    } hop[4]; /* newest first */
+    } hop[HOPS]; /* newest first */
     rt_time when;
     const struct end *end; /* that said 250 ... */
     uint64_t upto;         /* ... with the octets before this one; NULL: a mailbox */
@@ -120,6 +135,7 @@ extern size_t nlog_ends;
 struct mail *ledger_mail(const char *from);
 struct mail *ledger_find(int token);
 struct fate_of *ledger_rcpt(struct mail *m, str address);
+bool ledger_reaches(const struct fate_of *f, const char *to); /* its address, or one that took its place */
 /* A message arrived whole: what it says about itself decides what it is (mail, or a report about mail). */
 void ledger_arrival(str message, const char *const *to, int nto, const struct end *end, uint64_t upto,
                     struct node *box);
@@ -150,6 +166,35 @@ void rules_released(const struct node *n, uint64_t id);
 bool crashed_between(const struct node *n, rt_time from, rt_time to); /* check.c */
 /* Whether some rule may discard it; *ret_here: the first server does, before it has a message. */
 bool rules_discard(const struct mail *m, const struct fate_of *f, bool *ret_here);
+
+/* ---- redirects on the way out (onward.c) ---------------------------------------------------------------------- */
+
+extern bool onward_world;
+void onward_address(char out[ADDR_MAX]);
+bool onward_again(const struct mail *m, const char *address); /* it has one of this kind already */
+void onward_text(struct node *n, struct buf *out);
+bool onward_round(const char *asked);                   /* it goes from node to node */
+bool onward_to(const char *asked, const char *address); /* may it be reached there? */
+void onward_arrival(const struct mail *m, const struct fate_of *f, const struct arrival *a);
+void onward_line(const struct node *n, uint64_t id, str from, str to, uint64_t anew); /* as the log says it */
+int onward_logged(int node, uint64_t id, const char *address);
+void onward_end(void);
+
+/* ---- proxies (edge.c) ------------------------------------------------------------------------------------------ */
+
+extern bool edge_world;
+void edge_new(struct node *n);
+void edge_text(struct node *n, struct buf *out);
+bool edge_carries(const struct node *n); /* it is a proxy that stores nothing */
+void edge_brings(struct mail *m, struct node *n);
+bool edge_behind(const struct link *l); /* to what only comes from listeners that are proxies */
+bool edge_link(const struct link *l);   /* between such a one and a server of others */
+void edge_hops(const struct mail *m, struct arrival *a);
+void edge_accepted(const struct mail *m, str reply);
+void edge_check_rcpt(const struct mail *m, const struct fate_of *f);
+void edge_check_mail(const struct mail *m);
+void edge_refused(struct mail *m, str reply);
+void edge_arrival(const struct mail *m, const struct arrival *a, bool changed);
 
 /* ---- the story
  * ---------------------------------------------------------------------------------------------------------- */
