@@ -16,8 +16,8 @@ enum {
 };
 #define FAILURE_TTL RT_S /* RFC 9520 3.2: a failure is remembered at least so long */
 #define TIMEOUT_DEFAULT (5 * RT_S)
-#define AGAIN RT_S       /* between tries to follow a configuration */
-#define QUIET (3 * RT_S) /* without a question, after which what many of them left is given up */
+#define AGAIN RT_S          /* between tries to follow a configuration */
+#define QUIET (500 * RT_MS) /* without a question, after which what many of them left is given up */
 
 static struct resolver {
     struct dns_engine *engine;

@@ -367,7 +367,7 @@ static bool set_options(struct ub_ctx *c, bool validate)
            /* Two silent names must not make a forwarder count as dead for everybody. */
            set(c, "infra-keep-probing:", "yes") && set(c, "infra-host-ttl:", "1") && set(c, "outgoing-range:", "512") &&
            /* dns_cache.c stands before it. */
-           set(c, "msg-cache-size:", "256k") && set(c, "rrset-cache-size:", "1m") &&
+           set(c, "msg-cache-size:", "64k") && set(c, "rrset-cache-size:", "256k") &&
            set(c, "num-queries-per-thread:", "4096") && set(c, "outgoing-num-tcp:", "8");
 }
 
