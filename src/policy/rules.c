@@ -142,6 +142,22 @@ static str about(struct policy *p, const struct conf_rule *r, size_t i)
     return text.p ? text : S("");
 }
 
+/* An action of a rule that only looks. What depends on what was there before (a limit, the greylist, a server's answer)
+ * is tried, and told only when it would have come to something. */
+static bool look(struct policy *p, const struct conf_rule *r, size_t i, struct matter *m, const char *by) YIELDS
+{
+    const struct rule_action *a = &r->actions[i];
+    bool depends = a->what == RULE_DO_LIMIT || a->what == RULE_DO_GREYLIST || a->what == RULE_DO_VERIFY;
+    SCRATCH struct verdict v;
+    verdict_init(&v);
+    v.by = by;
+    if (depends && !act(p, r, a, m, &v))
+        return false;
+    if (!depends || v.kind != VERDICT_CONTINUE)
+        policy_note(p, m, by, would[a->what], about(p, r, i));
+    return true;
+}
+
 bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, struct verdict *v)
 {
     bool yes = cond_true(p, m, r->cond);
@@ -154,9 +170,7 @@ bool rule_apply(struct policy *p, const struct conf_rule *r, struct matter *m, s
         return false;
     v->by = p->running = by.p;
     for (size_t i = 0; i < r->nactions && v->kind == VERDICT_CONTINUE; i++)
-        if (r->monitor)
-            policy_note(p, m, v->by, would[r->actions[i].what], about(p, r, i));
-        else if (!act(p, r, &r->actions[i], m, v) || policy_lacks_memory(p))
+        if (!(r->monitor ? look(p, r, i, m, v->by) : act(p, r, &r->actions[i], m, v)) || policy_lacks_memory(p))
             return false;
     return true;
 }

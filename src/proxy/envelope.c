@@ -196,11 +196,21 @@ bool envelope_answer(struct recv_client *k, str *ret_what, struct reply *r)
     return false;
 }
 
+/* Commands before the last one wait for their answers, which come first. */
+static bool others_wait(const struct front *f)
+{
+    const struct expect *x = f->first;
+    while (x && x->quiet)
+        x = x->next;
+    return x && x->next;
+}
+
 enum recv_take envelope_settle(struct recv_client *k, bool may_wait, struct reply *r)
 {
     struct front *f = front_of(k);
     str what;
-    if (may_wait && f->link && (f->link->can.ehlo.caps & CAP_PIPELINING) && conn_has_line(k->c))
+    bool more = f->link && (f->link->can.ehlo.caps & CAP_PIPELINING) && conn_has_line(k->c);
+    if (others_wait(f) || (may_wait && more))
         return RECV_LATER;
     (void)envelope_answer(k, &what, r);
     return reply_is_ok(r) ? RECV_OK : RECV_NO;

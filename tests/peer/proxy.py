@@ -103,6 +103,18 @@ def passes_everything():
     modes(one)
 
 
+def answers_in_order():
+    """MAIL and RCPT in one packet with nothing behind them are answered in their order, whatever the answers are"""
+    def one(mode):
+        with Proxied(mode, offers=FULL, script={"RCPT": "450 4.3.0 not now"}) as p, Client(p.port) as c:
+            c.hello()
+            for line, n in (("RCPT TO:<b@inner.test>", 1), ("RCPT TO:<b@inner.test>\r\nRCPT TO:<c@inner.test>", 2)):
+                c.send("MAIL FROM:<a@client.test>\r\n%s\r\n" % line)
+                equal([c.reply()[0] for _ in range(n + 1)], [250] + [450] * n, "answers")
+                c.command("RSET", 250)
+    modes(one)
+
+
 def offers_what_both_can():
     """EHLO offers what the server behind and the proxy can both do; what is framing is always offered"""
     for offers, has, not_ in ((FULL, ("8BITMIME", "SMTPUTF8", "DSN", "BINARYMIME"), ("STARTTLX",)),
@@ -669,7 +681,7 @@ def postfix_behind():
 
 
 if __name__ == "__main__":
-    main("proxy", passes_everything, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
+    main("proxy", passes_everything, answers_in_order, offers_what_both_can, binary, refusals_are_its_own, dies_or_stalls, dies_in_pass,
          nobody_there, speaks_before_the_dot, refused_here_never_arrives, smuggling, one_connection, no_recipient_left,
          fails_over, shares_by_domain, connections_are_limited, lmtp_behind, stores, tells_who, tls_on_both_sides, auth_passes, watched,
          rules_change_mail, streams_what_no_rule_changes, rules_stop_mail, held_and_the_server, strangers_are_checked, postfix_behind)
