@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,10 @@ static void one_world(uint64_t seed, int out)
     _exit(r.violations != 0);
 }
 
-enum { JOBS_MAX = 64, PATIENCE = 120 };
+enum {
+    JOBS_MAX = 64,
+    PATIENCE = 240 /* seconds of processor time for a world, which takes half of one, with sanitizers up to 50 */
+};
 struct job {
     pid_t pid;
     uint64_t seed;
@@ -65,7 +69,8 @@ static void begin(struct job *j, uint64_t seed)
     }
     if (j->pid == 0) {
         close(p[0]);
-        alarm(PATIENCE);
+        (void)setrlimit(RLIMIT_CPU, &(struct rlimit){PATIENCE, PATIENCE});
+        alarm(10 * PATIENCE);
         one_world(seed, p[1]);
     }
     close(p[1]);
